@@ -1,0 +1,1 @@
+//! What is inside FLV and Enhanced RTMP tag bodies: codecs, configuration, keyframes.

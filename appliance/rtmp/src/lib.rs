@@ -1,0 +1,1 @@
+//! RTMP and Enhanced RTMP, both roles, sans-IO.

@@ -1,0 +1,1 @@
+//! What survives a restart: inputs, destinations, people, sign-ins, events (SQLite).
