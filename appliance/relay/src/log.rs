@@ -38,8 +38,6 @@ pub(crate) struct Entry {
     segment: u64,
     start: usize,
     len: usize,
-    /// Message type id: 8, 9 or 18.
-    pub(crate) kind: u8,
     pub(crate) role: Role,
     /// Programme time, ms.
     pub(crate) time: u64,
@@ -147,10 +145,10 @@ impl Log {
         let start = bytes.len();
         let csid = if new.kind == 9 { chunk::CSID_VIDEO } else { chunk::CSID_AUDIO };
         chunk::write_message(bytes, csid, new.kind, STREAM_ID, timestamp, new.body, CHUNK_SIZE);
-        debug_assert_eq!(bytes.len() - start, len, "encoded_len agrees with write_message");
-        let NewEntry { kind, role, time, arrived, .. } = new;
+        let len = bytes.len() - start;
+        let NewEntry { role, time, arrived, .. } = new;
         let seq = self.end();
-        self.entries.push_back(Entry { segment, start, len: bytes.len() - start, kind, role, time, arrived });
+        self.entries.push_back(Entry { segment, start, len, role, time, arrived });
         self.bytes += len;
         match role {
             Role::Key => (self.newest_key, self.has_video) = (Some(seq), true),
@@ -336,41 +334,39 @@ pub(crate) fn wire_time(time: u64) -> u32 {
     wrapped
 }
 
+/// Slices for one system call.
+const MAX_SLICES: usize = 64;
+
 /// A bounded list of slices for one vectored write.
 #[derive(Debug)]
 pub(crate) struct Slices<'a> {
-    list: [IoSlice<'a>; Self::CAPACITY],
+    list: [IoSlice<'a>; MAX_SLICES],
     len: usize,
     bytes: usize,
 }
 
 impl<'a> Slices<'a> {
-    const CAPACITY: usize = 64;
-
     pub(crate) fn new() -> Self {
-        Self { list: [IoSlice::new(&[]); Self::CAPACITY], len: 0, bytes: 0 }
+        Self { list: [IoSlice::new(&[]); MAX_SLICES], len: 0, bytes: 0 }
     }
 
     /// Adds a slice; says whether there is room for another one.
     pub(crate) fn push(&mut self, slice: &'a [u8]) -> bool {
         if slice.is_empty() {
-            return self.len < Self::CAPACITY;
+            return self.len < MAX_SLICES;
         }
         if let Some(place) = self.list.get_mut(self.len) {
             *place = IoSlice::new(slice);
             self.len += 1;
             self.bytes += slice.len();
         }
-        self.len < Self::CAPACITY
+        self.len < MAX_SLICES
     }
 
     pub(crate) fn as_slice(&self) -> &[IoSlice<'a>] {
         self.list.get(..self.len).unwrap_or_default()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

@@ -21,7 +21,6 @@ use crate::reason::Cause;
 const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
 
 /// Makes TLS connections. The certificates are read at the first use: most boxes keep megabytes by that.
-#[derive(Debug)]
 pub(crate) struct Tls {
     extra_roots: Vec<PathBuf>,
     connector: OnceCell<TlsConnector>,
@@ -39,6 +38,12 @@ impl Tls {
             spawn_blocking(move || client_config(&roots)).await.map_err(io::Error::other)?
         };
         self.connector.get_or_try_init(make).await.cloned()
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("extra_roots", &self.extra_roots).finish_non_exhaustive()
     }
 }
 

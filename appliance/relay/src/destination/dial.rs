@@ -84,7 +84,7 @@ impl Dialer {
                     if redirects > MAX_REDIRECTS {
                         return Err(Cause::with(ReasonCode::Refused, "more than two redirects").into());
                     }
-                    url = follow(destination, &url, &to)?;
+                    url = follow(destination, &url, to.expose())?;
                     config = self.client_config(destination, &url, enhanced);
                 }
             }
@@ -108,14 +108,10 @@ impl Dialer {
         let key = self.variables.expand(destination.key.expose_secret());
         let key = key.map_or_else(|_| destination.key.clone(), |k| k);
         let login = destination.login.as_ref();
-        ClientConfig {
-            app: url.app.clone(),
-            tc_url: url.tc_url(),
-            stream_name: SecretKey::new(key.expose_secret()),
-            login: login.map(|l| (l.username.clone(), SecretKey::new(l.password.expose_secret()))),
-            four_cc: (!enhanced.is_empty()).then(|| enhanced.to_vec()),
-            ..ClientConfig::default()
-        }
+        let mut config = ClientConfig::new(&*url.app, url.tc_url(), SecretKey::new(key.expose_secret()));
+        config.login = login.map(|l| (l.username.clone(), SecretKey::new(l.password.expose_secret())));
+        config.four_cc = (!enhanced.is_empty()).then(|| enhanced.to_vec());
+        config
     }
 
     /// One connection.
@@ -175,13 +171,13 @@ impl Dialer {
 enum Round {
     Connected(Connected),
     LogIn(ClientConfig),
-    Redirect(String),
+    Redirect(SecretKey),
 }
 
 enum Negotiated {
     Publishing(ClientSession),
     LogIn(ClientConfig),
-    Redirect(String),
+    Redirect(SecretKey),
 }
 
 /// RTMP up to `Publish.Start`. `published` tells, also when this fails, whether our `publish` had gone out.
@@ -201,7 +197,7 @@ async fn negotiate(link: &mut Link, mut session: ClientSession, published: &mut 
                 }
                 ClientEvent::Reconnect(config) => return Ok(Negotiated::LogIn(*config)),
                 ClientEvent::Redirect { url } => return Ok(Negotiated::Redirect(url)),
-                ClientEvent::Connected | ClientEvent::Acknowledged(_) | ClientEvent::ReconnectRequest { .. } => {}
+                _ => {}
             }
         }
         flush(link, &mut session).await.map_err(|e| io_cause(&e))?;

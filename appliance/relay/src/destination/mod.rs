@@ -186,7 +186,7 @@ impl Actor {
                     Ok(())
                 }
                 Outcome::Ended => {
-                    self.set(&wish, DestinationState::Waiting, None, None);
+                    self.set(DestinationState::Waiting, None, None);
                     self.event(&wish, EventCode::DestinationEnded, None);
                     self.until_changed(&wish).await
                 }
@@ -208,7 +208,7 @@ impl Actor {
         }
         view.tries = 0;
         drop(view);
-        self.set(wish, state, None, None);
+        self.set(state, None, None);
     }
 
     /// Waits as long as the reason and the number of failures ask for.
@@ -221,7 +221,7 @@ impl Actor {
         let reason = self.reason(wish, cause);
         match next {
             Next::After(delay) => {
-                self.set(wish, DestinationState::Retrying, Some(reason.clone()), Some(delay));
+                self.set(DestinationState::Retrying, Some(reason.clone()), Some(delay));
                 self.event(wish, EventCode::DestinationRetrying, Some(&reason));
                 tokio::select! {
                     () = tokio::time::sleep(delay) => Ok(()),
@@ -229,7 +229,7 @@ impl Actor {
                 }
             }
             Next::Failed => {
-                self.set(wish, DestinationState::Failed, Some(reason.clone()), None);
+                self.set(DestinationState::Failed, Some(reason.clone()), None);
                 self.event(wish, EventCode::DestinationFailed, Some(&reason));
                 self.until_changed(wish).await?;
                 self.retry = Retry::default();
@@ -247,7 +247,8 @@ impl Actor {
 
     /// One try: connect, send until something ends it.
     async fn attempt(&mut self, wish: &Wish, programme: &Shared, moved: Option<Option<String>>) -> Outcome {
-        self.set(wish, DestinationState::Connecting, self.view.borrow().reason.clone(), None);
+        let reason = self.view.borrow().reason.clone();
+        self.set(DestinationState::Connecting, reason, None);
         let config = &*wish.config;
         let (enhanced, codec) = {
             let programme = programme.borrow();
@@ -260,10 +261,11 @@ impl Actor {
         let enhanced: Vec<String> = enhanced.iter().map(ToString::to_string).collect();
         let backup = config.backup_url.as_deref().filter(|_| self.retry.use_backup());
         let url = backup.unwrap_or(&config.url);
+        let moved = moved.flatten();
         let dialled = tokio::select! {
             biased;
             _ = Self::superseded(self.wish.clone(), wish) => return Outcome::Superseded,
-            dialled = self.dialer.dial(config, url, moved.flatten().as_deref(), &enhanced) => dialled,
+            dialled = self.dialer.dial(config, url, moved.as_deref(), &enhanced) => dialled,
         };
         match dialled {
             Ok(connected) => {
@@ -332,14 +334,14 @@ impl Actor {
         live_since.get_or_insert(now);
         match (state, figures.slow) {
             (DestinationState::Live, false) | (DestinationState::Slow, true) => {}
-            (DestinationState::Slow, false) => self.set(wish, DestinationState::Live, None, None),
+            (DestinationState::Slow, false) => self.set(DestinationState::Live, None, None),
             (_, true) => {
                 let reason = self.reason(wish, &Cause::new(ReasonCode::TooSlow));
-                self.set(wish, DestinationState::Slow, Some(reason.clone()), None);
+                self.set(DestinationState::Slow, Some(reason.clone()), None);
                 self.event(wish, EventCode::DestinationSlow, Some(&reason));
             }
             (_, false) => {
-                self.set(wish, DestinationState::Live, None, None);
+                self.set(DestinationState::Live, None, None);
                 self.event(wish, EventCode::DestinationLive, None);
             }
         }
@@ -369,7 +371,7 @@ impl Actor {
         cause.reason(&config.name, &secrets)
     }
 
-    fn set(&self, _: &Wish, state: DestinationState, reason: Option<Reason>, next: Option<Duration>) {
+    fn set(&self, state: DestinationState, reason: Option<Reason>, next: Option<Duration>) {
         let mut view = self.view.borrow_mut();
         if view.state != state {
             (view.state, view.since) = (state, SystemTime::now());

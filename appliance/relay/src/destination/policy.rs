@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn old_sound_goes_with_the_picture() {
-        assert_eq!(late("KiiacKiiaKiai", 1, 6000), "caKiai");
+        assert_eq!(late("KiiacKiiaKiai", 1, 6000), "cKiai");
     }
 
     #[test]
