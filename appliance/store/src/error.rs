@@ -45,8 +45,8 @@ pub enum Error {
     },
     /// The database cannot be understood. Nothing was changed and nothing deleted.
     #[error(
-        "the database {path} is damaged ({what}). Nothing was changed. Stop brookboxd, keep a copy of all files whose \
-         names begin with {path}, and put back a copy from before; or move them elsewhere to begin with an empty box"
+        "the database {path} is damaged ({what}); nothing was changed: stop brookboxd, keep a copy of all files whose \
+         names begin with {path}, and put back a copy from before, or move them elsewhere to begin with an empty box"
     )]
     Corrupt {
         /// The database file.

@@ -2,13 +2,14 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use brookbox_vault::{Context, KeyPlaces, MachineKey, Vault, same};
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use secrecy::SecretString;
@@ -202,8 +203,18 @@ fn make_private(path: &Path, dir: &File) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(from_io(&error, path)),
     }
+    let user = geteuid();
     for file in files(path) {
         let Ok(found) = fs::metadata(&file) else { continue };
+        // Root may, and SQLite then gives the files it adds to the database's owner.
+        if found.uid() != user.as_raw() && !user.is_root() {
+            let what = format!(
+                "belongs to user {}, and this is user {user}: run `chown {user} {}` as root",
+                found.uid(),
+                file.display()
+            );
+            return Err(Error::Io { path: file, what });
+        }
         if found.permissions().mode() & 0o077 != 0 {
             fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(|error| from_io(&error, &file))?;
             tracing::warn!(file = %file.display(), "was open to others; it is private now");

@@ -12,19 +12,12 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use brookbox_store::{Claim, Error, Role, Store, Time, check};
-use common::{destination, event, sign_in, user};
+use common::{again, destination, event, sign_in, user};
 use secrecy::ExposeSecret;
 
 /// Says to the writer below in which directory to work, and to be a writer at all.
 const WRITE_IN: &str = "BROOKBOX_TEST_WRITE_IN";
 const KILLS: u32 = 100;
-
-/// Runs this test program again, as nothing but `test`, in the directory.
-fn again(test: &str, variable: &str, dir: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(variable, dir).stdin(Stdio::null());
-    command
-}
 
 /// The writer: claims the box, then writes without end, and says on stdout what has been acknowledged. A test only in
 /// the process that [`killed_a_hundred_times_it_loses_nothing`] starts.

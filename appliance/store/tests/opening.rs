@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use brookbox_store::{DATABASE_FILE, Error, Role, Severity, Store, Time, check};
-use common::{destination, event, sign_in, store, token, user};
+use common::{again, destination, event, sign_in, store, token, user};
 use rusqlite::Connection;
 use secrecy::ExposeSecret;
 
@@ -140,6 +140,32 @@ fn a_missing_or_wrong_machine_key_is_told_and_never_replaced() {
 
     chmod(&key, 0o600);
     Store::open(dir.path()).unwrap();
+}
+
+/// Says to the test below that it runs with a credential, and where to work.
+const WITH_CREDENTIAL: &str = "BROOKBOX_TEST_WITH_CREDENTIAL";
+
+/// As under systemd with `LoadCredential=`: the environment is set for a process of its own.
+#[test]
+fn with_a_systemd_credential_there_is_no_key_file() {
+    if let Some(dir) = std::env::var_os(WITH_CREDENTIAL) {
+        Store::open(Path::new(&dir)).unwrap().add_destination(&destination("d1")).unwrap();
+        assert!(check(Path::new(&dir)).is_empty());
+        return;
+    }
+    let (dir, credentials) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let credential = credentials.path().join("brookbox-machine-key");
+    fs::write(&credential, [7; 32]).unwrap();
+    let mut child = again("with_a_systemd_credential_there_is_no_key_file", WITH_CREDENTIAL, dir.path());
+    child.env("CREDENTIALS_DIRECTORY", credentials.path());
+    assert!(child.status().unwrap().success());
+    assert!(!dir.path().join("machine-key").exists());
+    let without = refused(dir.path());
+    assert!(matches!(without, Error::Vault(brookbox_vault::Error::KeyMissing { .. })), "{without:?}");
+
+    fs::write(dir.path().join("machine-key"), [7; 32]).unwrap();
+    chmod(&dir.path().join("machine-key"), 0o600);
+    assert_eq!(Store::open(dir.path()).unwrap().destinations().unwrap().len(), 1, "it was that key");
 }
 
 #[test]
