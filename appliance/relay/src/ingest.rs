@@ -174,11 +174,15 @@ impl Connection<'_> {
                 self.engine.connections.borrow_mut().set_stage(self.number, Stage::Trusted);
                 let programme = self.engine.publisher_started(&session);
                 let gone = self.publish(&mut rtmp, &session, &programme).await;
-                self.engine.publisher_gone(&session, &programme, match gone {
-                    Gone::Properly => crate::engine::Ending::Proper,
-                    Gone::Lost => crate::engine::Ending::Lost,
-                    Gone::Closed(why) => crate::engine::Ending::Closed(why),
-                });
+                self.engine.publisher_gone(
+                    &session,
+                    &programme,
+                    match gone {
+                        Gone::Properly => crate::engine::Ending::Proper,
+                        Gone::Lost => crate::engine::Ending::Lost,
+                        Gone::Closed(why) => crate::engine::Ending::Closed(why),
+                    },
+                );
                 if let Gone::Closed(_) = gone {
                     rtmp.close_publish("closed by the box");
                     self.say_goodbye(&mut rtmp).await;
@@ -230,10 +234,16 @@ impl Connection<'_> {
     /// Decides whether a publisher is let in.
     async fn admit(&self, request: &Request) -> Result<Rc<Session>, RtmpRefusal> {
         let engine = self.engine;
-        let found = engine.inputs.borrow().values().map(|slot| &slot.config).find(|input| {
-            let key = input.key.expose_secret().as_bytes();
-            bool::from(key.ct_eq(request.key.expose().as_bytes()))
-        }).cloned();
+        let found = engine
+            .inputs
+            .borrow()
+            .values()
+            .map(|slot| &slot.config)
+            .find(|input| {
+                let key = input.key.expose_secret().as_bytes();
+                bool::from(key.ct_eq(request.key.expose().as_bytes()))
+            })
+            .cloned();
         let Some(input) = found else {
             engine.refused(self.peer, "bad_key", None);
             return Err(RtmpRefusal::BadName);
@@ -355,7 +365,9 @@ impl Connection<'_> {
         while let Some(event) = rtmp.poll_event() {
             match event {
                 ServerEvent::Media(message) => {
-                    if message.kind == DATA && let Some(name) = encoder(&message.body) {
+                    if message.kind == DATA
+                        && let Some(name) = encoder(&message.body)
+                    {
                         *session.program.borrow_mut() = Some(printable(&name));
                     }
                     inner.push(&message, now);
