@@ -432,13 +432,14 @@ impl ClientSession {
         let name = self.config.stream_name.expose();
         let key = name.split('?').next().unwrap_or_default();
         let password = self.config.login.as_ref().map_or("", |(_, password)| password.expose());
-        let mut text: String = text.chars().filter(|c| !c.is_control()).take(512).collect();
+        // In this order: what is taken out could join a secret's parts, and a cut could leave a part of one.
+        let mut text: String = text.chars().filter(|c| !c.is_control()).collect();
         for secret in [name, key, password] {
             if !secret.is_empty() {
                 text = text.replace(secret, "…");
             }
         }
-        text
+        text.chars().take(512).collect()
     }
 }
 

@@ -275,4 +275,14 @@ fn descriptions_lose_our_secrets() {
     assert!(description.starts_with("… of … by …[31m is taken xxx"), "{description}");
     assert!(description.len() < 600);
     assert!(!format!("{events:?}").contains("CAPTURE"));
+
+    // Not at the end of what is kept, nor in parts.
+    for description in [format!("{}{KEY}", "x".repeat(500)), KEY.replace("KEY", "\nKEY\r")] {
+        let mut server = RawServer::publishing(config());
+        let info =
+            Object::new().with("level", "error").with("code", "NetStream.Failed").with("description", description);
+        server.answer("onStatus", 0.0, &[Value::Null, info.into()]);
+        let shown = format!("{:?}", server.events());
+        assert!(!shown.contains("CAPT") && shown.contains('…'), "{shown}");
+    }
 }
