@@ -370,9 +370,9 @@ impl ServerSession {
                 message.body.remove(0);
             }
         }
-        let State::Publishing { stream_id, .. } = self.state else { return Ok(()) };
         // Another stream of the same connection is not ours to mix in; an id we never gave out is an odd client's.
-        if message.body.is_empty() || (message.stream_id != stream_id && self.is_stream(message.stream_id)) {
+        let another = self.is_stream(message.stream_id) && !self.is_published(message.stream_id);
+        if message.body.is_empty() || another || !matches!(self.state, State::Publishing { .. }) {
             return Ok(());
         }
         self.push(ServerEvent::Media(message))
@@ -405,7 +405,7 @@ impl ServerSession {
             "play" => self.ask(&mut command, true),
             "FCUnpublish" => {
                 self.answer(&command, Value::Null)?;
-                if self.publishing().is_some() {
+                if matches!(self.state, State::Publishing { .. }) {
                     let done = command::info("status", "NetStream.Unpublish.Success", "The stream is unpublished.");
                     self.link.send_command(command.wrapping, 0, "onFCUnpublish", 0.0, &[Value::Null, done.into()])?;
                 }
@@ -415,7 +415,7 @@ impl ServerSession {
                 let Some(stream_id) = command.number().and_then(command::stream_id) else { return Ok(()) };
                 self.delete_stream(stream_id)
             }
-            "closeStream" if self.publishing() == Some(command.stream_id) => self.unpublish(),
+            "closeStream" if self.is_published(command.stream_id) => self.unpublish(),
             "closeStream" => Ok(()),
             // Nothing to be done, but clients of Flash Media Server's age wait for the answer.
             "releaseStream" | "FCPublish" | "_checkbw" => self.answer(&command, Value::Null),
@@ -466,10 +466,11 @@ impl ServerSession {
     }
 
     fn delete_stream(&mut self, stream_id: u32) -> Result<(), ErrorKind> {
+        let published = self.is_published(stream_id);
         if stream_id < u16::BITS {
             self.streams &= !(1 << stream_id);
         }
-        if self.publishing() == Some(stream_id) { self.unpublish() } else { Ok(()) }
+        if published { self.unpublish() } else { Ok(()) }
     }
 
     fn ask(&mut self, command: &mut Command, play: bool) -> Result<(), ErrorKind> {
@@ -497,11 +498,10 @@ impl ServerSession {
         Ok(())
     }
 
-    fn publishing(&self) -> Option<u32> {
-        match self.state {
-            State::Publishing { stream_id, .. } => Some(stream_id),
-            State::Idle | State::Asked { .. } | State::Over => None,
-        }
+    /// Whether a message stream is the publisher's. A client that publishes on an id that we never gave out means the one
+    /// stream that it has.
+    fn is_published(&self, stream_id: u32) -> bool {
+        matches!(self.state, State::Publishing { stream_id: ours, .. } if ours == stream_id || !self.is_stream(ours))
     }
 
     fn is_stream(&self, stream_id: u32) -> bool {
