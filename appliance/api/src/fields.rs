@@ -183,6 +183,11 @@ impl Fields {
         }
     }
 
+    /// Lets a field pass whatever it holds.
+    pub(crate) fn ignore(&mut self, name: &str) {
+        self.map.remove(name);
+    }
+
     /// Everything was taken: says what was wrong.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         self.note_unknown();

@@ -94,15 +94,17 @@ impl Guesses {
         Ok(Try { guesses: self, key, settled: false })
     }
 
-    fn settle(&self, key: Key, outcome: Option<bool>, now: Instant) {
+    /// Ends a try, and returns the failures in a row.
+    fn settle(&self, key: Key, outcome: Option<bool>, now: Instant) -> u32 {
         let mut buckets = self.lock();
-        let Some(bucket) = buckets.get_mut(&key) else { return };
+        let Some(bucket) = buckets.get_mut(&key) else { return 0 };
         bucket.under_way = bucket.under_way.saturating_sub(1);
         match outcome {
             Some(false) => {
                 bucket.failures = bucket.failures.saturating_add(1);
                 bucket.last = now;
                 bucket.next = now + delay(bucket.failures);
+                return bucket.failures;
             }
             Some(true) if bucket.under_way == 0 => {
                 buckets.remove(&key);
@@ -113,6 +115,7 @@ impl Guesses {
             }
             None => {}
         }
+        0
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Bucket>> {
@@ -127,10 +130,10 @@ impl Try<'_> {
         self.guesses.settle(self.key, Some(true), Instant::now());
     }
 
-    /// The password was wrong.
-    pub(crate) fn wrong(mut self) {
+    /// The password was wrong. Returns how often it was in a row.
+    pub(crate) fn wrong(mut self) -> u32 {
         self.settled = true;
-        self.guesses.settle(self.key, Some(false), Instant::now());
+        self.guesses.settle(self.key, Some(false), Instant::now())
     }
 }
 

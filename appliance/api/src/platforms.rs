@@ -104,6 +104,16 @@ enum VideoCodec {
     Av1,
 }
 
+impl VideoCodec {
+    const fn four_cc(self) -> &'static str {
+        match self {
+            Self::H264 => "avc1",
+            Self::Hevc => "hvc1",
+            Self::Av1 => "av01",
+        }
+    }
+}
+
 /// All platforms, `custom` last.
 #[expect(clippy::expect_used, reason = "the file is compiled in, and a test reads it")]
 pub(crate) static PLATFORMS: LazyLock<Vec<Platform>> =
@@ -119,6 +129,7 @@ impl Platform {
     pub(crate) fn facts(&self) -> PlatformFacts {
         PlatformFacts {
             redirect_suffixes: self.host_suffixes.clone(),
+            video_codecs: self.video_codecs.iter().flatten().map(|codec| codec.four_cc().to_owned()).collect(),
             needs_press: matches!(self.goes_live_on_ingest, Some(GoesLive::WithAutoStart | GoesLive::AfterPress)),
         }
     }
