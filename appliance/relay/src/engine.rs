@@ -182,8 +182,7 @@ impl Engine {
             own_listeners: OwnListeners(settings.own_listeners.clone()),
             variables: Variables(settings.variables.clone()),
         };
-        let context =
-            Context { clock: Clock::start(), touched: Notify::new(), reports, lost_reports: Cell::new(0) };
+        let context = Context { clock: Clock::start(), touched: Notify::new(), reports, lost_reports: Cell::new(0) };
         Rc::new(Self {
             context: Rc::new(context),
             inputs: RefCell::default(),
@@ -318,21 +317,25 @@ impl Engine {
             }),
             None => {
                 let wish = Wish { config, programme: None, from_first: false, revision: 0, nudge: 0 };
-                let (wish, reader) = watch::channel(wish);
+                let (wish, _) = watch::channel(wish);
                 let view = Rc::new(RefCell::new(View::new()));
-                let actor = Actor {
-                    context: self.context.clone(),
-                    dialer: self.dialer.clone(),
-                    wish: reader,
-                    view: view.clone(),
-                    retry: Retry::default(),
-                };
-                let task = spawn_local(actor.run());
+                let task = self.spawn_actor(&wish, &view);
                 destinations.insert(id, DestinationSlot { wish, view, task });
             }
         }
         drop(destinations);
         self.recompute(None);
+    }
+
+    fn spawn_actor(&self, wish: &watch::Sender<Wish>, view: &Rc<RefCell<View>>) -> JoinHandle<()> {
+        let actor = Actor {
+            context: self.context.clone(),
+            dialer: self.dialer.clone(),
+            wish: wish.subscribe(),
+            view: view.clone(),
+            retry: Retry::default(),
+        };
+        spawn_local(actor.run())
     }
 
     fn remove_destination(&self, id: &Id) -> bool {
@@ -429,6 +432,9 @@ impl Engine {
 
     /// The publisher's first frame is there: destinations begin.
     pub(crate) fn programme_begun(&self, input: &Id) {
+        if let Some(slot) = self.inputs.borrow_mut().get_mut(input) {
+            slot.state = (InputState::Receiving, SystemTime::now());
+        }
         self.recompute(Some(input));
     }
 
@@ -510,6 +516,13 @@ impl Engine {
     fn keep_house(&self) {
         let now = self.context.clock.now();
         self.blocked.borrow_mut().retain(|_, until| now < *until);
+        for (id, slot) in self.destinations.borrow_mut().iter_mut() {
+            // A task ends only with its destination: this is our own bug, and it stays with this one destination.
+            if slot.task.is_finished() {
+                tracing::error!(destination = &**id, "a destination's task died and is started anew");
+                slot.task = self.spawn_actor(&slot.wish, &slot.view);
+            }
+        }
         let mut ended = Vec::new();
         for (id, slot) in self.inputs.borrow_mut().iter_mut() {
             let Some(programme) = slot.programme.clone() else { continue };
@@ -524,7 +537,8 @@ impl Engine {
                 } else if silent <= LOST_MS && matches!(inner.life, Life::Held { .. }) {
                     inner.life = Life::Running;
                 }
-                let receiving = inner.life == Life::Running && inner.begun() && now.saturating_sub(inner.last_frame()) <= LOST_MS;
+                let receiving =
+                    inner.life == Life::Running && inner.begun() && now.saturating_sub(inner.last_frame()) <= LOST_MS;
                 if receiving && slot.state.0 != InputState::Receiving {
                     slot.state = (InputState::Receiving, SystemTime::now());
                 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use brookbox_rtmp::{Refusal as RtmpRefusal, SecretKey, ServerConfig, ServerEvent, ServerSession};
+use brookbox_rtmp::{Refusal as RtmpRefusal, SecretKey, ServerConfig, ServerEvent, ServerSession, amf, data_head};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 use tokio::io::AsyncWriteExt;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::address::{Reach, reach};
 use crate::connections::{Places, Stage};
 use crate::engine::Engine;
-use crate::programme::Shared;
+use crate::programme::{DATA, Shared};
 use crate::{Event, EventCode, Id, SessionStatus, clock};
 
 /// A stranger has this long to show a right key.
@@ -157,7 +157,8 @@ impl Connection<'_> {
         if getrandom::fill(&mut seed).is_err() {
             return;
         }
-        let config = ServerConfig { max_message_bytes: limits.message_bytes, ..ServerConfig::default() };
+        let mut config = ServerConfig::default();
+        config.after.message = limits.message_bytes;
         let mut rtmp = ServerSession::new(config, seed);
         let deadline = Instant::now() + STRANGER_DEADLINE;
         let request = tokio::select! {
@@ -173,13 +174,17 @@ impl Connection<'_> {
                 self.engine.connections.borrow_mut().set_stage(self.number, Stage::Trusted);
                 let programme = self.engine.publisher_started(&session);
                 let gone = self.publish(&mut rtmp, &session, &programme).await;
-                self.engine.publisher_gone(&session, &programme, match gone {
-                    Gone::Properly => crate::engine::Ending::Proper,
-                    Gone::Lost => crate::engine::Ending::Lost,
-                    Gone::Closed(why) => crate::engine::Ending::Closed(why),
-                });
+                self.engine.publisher_gone(
+                    &session,
+                    &programme,
+                    match gone {
+                        Gone::Properly => crate::engine::Ending::Proper,
+                        Gone::Lost => crate::engine::Ending::Lost,
+                        Gone::Closed(why) => crate::engine::Ending::Closed(why),
+                    },
+                );
                 if let Gone::Closed(_) = gone {
-                    rtmp.close_publish();
+                    rtmp.close_publish("closed by the box");
                     self.say_goodbye(&mut rtmp).await;
                 }
             }
@@ -207,7 +212,7 @@ impl Connection<'_> {
                     }
                     ServerEvent::Publish { key, program, .. } => return Some(Request { key, program }),
                     ServerEvent::Play { .. } => rtmp.refuse(RtmpRefusal::Rejected),
-                    ServerEvent::Media(_) | ServerEvent::Unpublish | ServerEvent::Program(_) => {}
+                    _ => {}
                 }
             }
             flush(stream, rtmp).await.ok()?;
@@ -229,10 +234,16 @@ impl Connection<'_> {
     /// Decides whether a publisher is let in.
     async fn admit(&self, request: &Request) -> Result<Rc<Session>, RtmpRefusal> {
         let engine = self.engine;
-        let found = engine.inputs.borrow().values().map(|slot| &slot.config).find(|input| {
-            let key = input.key.expose_secret().as_bytes();
-            bool::from(key.ct_eq(request.key.expose().as_bytes()))
-        }).cloned();
+        let found = engine
+            .inputs
+            .borrow()
+            .values()
+            .map(|slot| &slot.config)
+            .find(|input| {
+                let key = input.key.expose_secret().as_bytes();
+                bool::from(key.ct_eq(request.key.expose().as_bytes()))
+            })
+            .cloned();
         let Some(input) = found else {
             engine.refused(self.peer, "bad_key", None);
             return Err(RtmpRefusal::BadName);
@@ -353,13 +364,19 @@ impl Connection<'_> {
         let mut ended = false;
         while let Some(event) = rtmp.poll_event() {
             match event {
-                ServerEvent::Media(message) => inner.push(&message, now),
-                ServerEvent::Program(program) => *session.program.borrow_mut() = Some(printable(&program)),
+                ServerEvent::Media(message) => {
+                    if message.kind == DATA
+                        && let Some(name) = encoder(&message.body)
+                    {
+                        *session.program.borrow_mut() = Some(printable(&name));
+                    }
+                    inner.push(&message, now);
+                }
                 ServerEvent::Unpublish => {
                     ended = true;
                     break;
                 }
-                ServerEvent::Connected { .. } | ServerEvent::Publish { .. } | ServerEvent::Play { .. } => {}
+                _ => {}
             }
         }
         if inner.log.end() > before {
@@ -416,6 +433,13 @@ async fn flush(stream: &mut TcpStream, rtmp: &mut ServerSession) -> std::io::Res
         rtmp.consume_output(n);
     }
     Ok(())
+}
+
+/// The encoder's name in `onMetaData`, which says more than the connection's own.
+fn encoder(body: &[u8]) -> Option<String> {
+    let head = data_head(body).filter(|head| head.name == "onMetaData")?;
+    let (values, _) = amf::decode_one(body.get(head.values_at..)?, amf::Limits::default()).ok()?;
+    values.as_object()?.get_str("encoder").map(str::to_owned)
 }
 
 /// A publisher's own name, fit to be shown.

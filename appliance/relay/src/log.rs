@@ -38,8 +38,6 @@ pub(crate) struct Entry {
     segment: u64,
     start: usize,
     len: usize,
-    /// Message type id: 8, 9 or 18.
-    pub(crate) kind: u8,
     pub(crate) role: Role,
     /// Programme time, ms.
     pub(crate) time: u64,
@@ -147,10 +145,10 @@ impl Log {
         let start = bytes.len();
         let csid = if new.kind == 9 { chunk::CSID_VIDEO } else { chunk::CSID_AUDIO };
         chunk::write_message(bytes, csid, new.kind, STREAM_ID, timestamp, new.body, CHUNK_SIZE);
-        debug_assert_eq!(bytes.len() - start, len, "encoded_len agrees with write_message");
-        let NewEntry { kind, role, time, arrived, .. } = new;
+        let len = bytes.len() - start;
+        let NewEntry { role, time, arrived, .. } = new;
         let seq = self.end();
-        self.entries.push_back(Entry { segment, start, len: bytes.len() - start, kind, role, time, arrived });
+        self.entries.push_back(Entry { segment, start, len, role, time, arrived });
         self.bytes += len;
         match role {
             Role::Key => (self.newest_key, self.has_video) = (Some(seq), true),
@@ -320,7 +318,8 @@ impl Log {
     pub(crate) fn longest_backlog(&self) -> usize {
         let slowest = self.readers.slots.iter().flatten().map(|s| s.seq).min();
         let Some(entry) = slowest.and_then(|seq| self.get(seq.max(self.first_seq))) else { return 0 };
-        let whole: usize = (entry.segment..).zip(self.segments.iter().skip(self.index(entry.segment))).map(|(_, s)| s.len()).sum();
+        let whole: usize =
+            (entry.segment..).zip(self.segments.iter().skip(self.index(entry.segment))).map(|(_, s)| s.len()).sum();
         whole - entry.start.min(whole)
     }
 
@@ -336,40 +335,37 @@ pub(crate) fn wire_time(time: u64) -> u32 {
     wrapped
 }
 
+/// Slices for one system call.
+const MAX_SLICES: usize = 64;
+
 /// A bounded list of slices for one vectored write.
 #[derive(Debug)]
 pub(crate) struct Slices<'a> {
-    list: [IoSlice<'a>; Self::CAPACITY],
+    list: [IoSlice<'a>; MAX_SLICES],
     len: usize,
     bytes: usize,
 }
 
 impl<'a> Slices<'a> {
-    const CAPACITY: usize = 64;
-
     pub(crate) fn new() -> Self {
-        Self { list: [IoSlice::new(&[]); Self::CAPACITY], len: 0, bytes: 0 }
+        Self { list: [IoSlice::new(&[]); MAX_SLICES], len: 0, bytes: 0 }
     }
 
     /// Adds a slice; says whether there is room for another one.
     pub(crate) fn push(&mut self, slice: &'a [u8]) -> bool {
         if slice.is_empty() {
-            return self.len < Self::CAPACITY;
+            return self.len < MAX_SLICES;
         }
         if let Some(place) = self.list.get_mut(self.len) {
             *place = IoSlice::new(slice);
             self.len += 1;
             self.bytes += slice.len();
         }
-        self.len < Self::CAPACITY
+        self.len < MAX_SLICES
     }
 
     pub(crate) fn as_slice(&self) -> &[IoSlice<'a>] {
         self.list.get(..self.len).unwrap_or_default()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -414,3 +410,92 @@ impl Readers {
 
 /// Messages that a reader needs before it can begin in the middle: metadata and configuration, oldest first.
 pub(crate) type Preamble = Rc<[(u8, Rc<[u8]>)]>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: Retention = Retention { ms: 1_000, bytes: 4 << 20 };
+
+    fn add(log: &mut Log, role: Role, now: u64, len: usize) -> u64 {
+        let body = vec![u8::try_from(now % 251).unwrap(); len];
+        log.append(NewEntry { kind: 9, role, time: now, arrived: now, body: &body })
+    }
+
+    /// Everything from `cursor` on, written in pieces of at most `piece` bytes.
+    fn read_all(log: &Log, mut cursor: Cursor, piece: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        loop {
+            let mut slices = Slices::new();
+            log.gather(cursor, log.end(), piece, &mut slices);
+            let bytes: Vec<u8> = slices.as_slice().iter().flat_map(|s| s.iter().copied()).collect();
+            if bytes.is_empty() {
+                return out;
+            }
+            log.advance(&mut cursor, bytes.len(), |_| ());
+            out.extend(bytes);
+        }
+    }
+
+    #[test]
+    fn every_reader_gets_the_same_bytes_whatever_it_writes_at_once() {
+        let mut log = Log::new(Retention { ms: 60_000, bytes: 64 << 20 });
+        let mut expected = Vec::new();
+        for i in 0..200 {
+            let len = [10, 70_000, 1_000, 300_000, 0][i % 5];
+            let seq = add(&mut log, Role::Inter, i as u64, len);
+            expected.extend_from_slice(log.wire(log.get(seq).unwrap()));
+        }
+        for piece in [1 << 20, 65_536, 4_099] {
+            assert!(read_all(&log, Cursor::at(0), piece) == expected, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn the_wire_form_is_what_a_chunk_reader_expects() {
+        let mut log = Log::new(SMALL);
+        let seq = add(&mut log, Role::Key, 0x0100_0000, 70_000);
+        let wire = log.wire(log.get(seq).unwrap());
+        assert_eq!(wire[..4], [chunk::CSID_VIDEO, 0xff, 0xff, 0xff], "an extended timestamp");
+        assert_eq!(wire.len(), 16 + 65_536 + 5 + (70_000 - 65_536), "repeated with the continuation");
+    }
+
+    #[test]
+    fn old_segments_go_but_never_the_current_group() {
+        let mut log = Log::new(SMALL);
+        for ms in (0..10_000).step_by(10) {
+            let role = if ms % 2_000 == 0 { Role::Key } else { Role::Inter };
+            add(&mut log, role, ms, 2_000);
+        }
+        let key = log.newest_key().unwrap();
+        assert_eq!(log.get(key).unwrap().arrived, 8_000);
+        let oldest = log.get(log.start()).unwrap().arrived;
+        assert!((6_000..=8_000).contains(&oldest), "{oldest}: a segment is 1.3 s here");
+        assert_eq!(log.join(), key);
+    }
+
+    #[test]
+    fn bytes_bound_it_whatever_the_group() {
+        let mut log = Log::new(Retention { ms: 10_000, bytes: 1 << 20 });
+        add(&mut log, Role::Key, 0, 1_000);
+        for ms in 1..5_000 {
+            add(&mut log, Role::Inter, ms, 10_000);
+        }
+        assert!(log.bytes() <= (1 << 20) + SEGMENT_BYTES, "{}", log.bytes());
+        assert_eq!(log.newest_key(), None, "its group's beginning is gone");
+        assert_eq!(log.join(), log.end(), "a joining reader waits for the next one");
+    }
+
+    #[test]
+    fn the_longest_backlog_is_that_of_the_slowest_reader() {
+        let mut log = Log::new(SMALL);
+        let reader = log.add_reader(0);
+        for ms in 0..100 {
+            add(&mut log, Role::Inter, ms, 10_000);
+        }
+        assert_eq!(log.longest_backlog(), log.bytes());
+        log.note_reader(reader, 100, None);
+        assert_eq!(log.longest_backlog(), 0);
+        log.remove_reader(reader);
+    }
+}

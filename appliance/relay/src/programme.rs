@@ -103,7 +103,10 @@ impl Programme {
         let time = self.timeline.stamp(stamp, message.timestamp, now);
         self.tracks.note(kind, &message.body, time, now);
         let known = match role {
-            Role::Always => self.configs.note(self.log.end(), message.kind, summary.track, &message.body),
+            Role::Always => match Slot::of(message, &summary) {
+                Some(slot) => self.configs.note(self.log.end(), slot, &message.body),
+                None => false,
+            },
             Role::Key | Role::Inter | Role::Audio => {
                 (self.begun, self.last_frame) = (true, now);
                 false
@@ -175,9 +178,21 @@ fn place(kind: Media, role: media::Role) -> (Role, Stamp) {
 /// What makes two configuration messages the same slot: a newer one replaces the older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
-    kind: u8,
+    message: u8,
     track: u8,
-    class: u8,
+    kind: Option<media::Kind>,
+}
+
+impl Slot {
+    /// None for what concerns only its moment.
+    fn of(message: &Message, summary: &media::Summary) -> Option<Self> {
+        let slot = |kind| Some(Self { message: message.kind, track: summary.track, kind });
+        match (message.kind, summary.role) {
+            (AUDIO | VIDEO, media::Role::Config) => slot(Some(summary.kind)),
+            (DATA, _) if is_metadata(&message.body) => slot(None),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -210,9 +225,7 @@ impl Configs {
 
     /// Notes a message that is about to be appended as `seq`. Says whether a returning publisher only repeats what
     /// everybody knows already: a repeated header is a discontinuity to some servers.
-    fn note(&mut self, seq: u64, kind: u8, track: u8, body: &[u8]) -> bool {
-        let Some(class) = class(kind, body) else { return false };
-        let slot = Slot { kind, track, class };
+    fn note(&mut self, seq: u64, slot: Slot, body: &[u8]) -> bool {
         let place = self.current.iter().position(|c| c.slot == slot);
         if let Some(config) = place.and_then(|i| self.current.get_mut(i)) {
             let repeated = std::mem::take(&mut config.stale) && *config.body == *body;
@@ -226,7 +239,7 @@ impl Configs {
         } else if self.current.len() < MAX_CONFIGS && body.len() <= MAX_CONFIG_BYTES / MAX_CONFIGS {
             self.current.push(Config { slot, stale: false, body: body.into() });
         }
-        let preamble = self.current.iter().map(|c| (c.slot.kind, c.body.clone())).collect();
+        let preamble = self.current.iter().map(|c| (c.slot.message, c.body.clone())).collect();
         if self.versions.len() >= MAX_VERSIONS {
             self.versions.remove(0);
         }
@@ -239,28 +252,6 @@ impl Configs {
         let place = self.versions.partition_point(|(from, _)| *from <= seq);
         let version = place.checked_sub(1).and_then(|i| self.versions.get(i));
         version.map_or_else(|| Rc::from([]), |(_, preamble)| preamble.clone())
-    }
-}
-
-/// Which configuration a message is; none for events that concern only their moment.
-fn class(kind: u8, body: &[u8]) -> Option<u8> {
-    const SEQUENCE_START: u8 = 0;
-    const METADATA: u8 = 0xff;
-    let first = *body.first()?;
-    match kind {
-        DATA => is_metadata(body).then_some(METADATA),
-        VIDEO if first & 0x80 == 0 => Some(SEQUENCE_START),
-        AUDIO if first >> 4 != 9 => Some(SEQUENCE_START),
-        // Enhanced: the packet type, which for multitrack stands in the second byte.
-        VIDEO | AUDIO => {
-            const MULTITRACK: [u8; 2] = [5, 6];
-            let outer = first & 0x0f;
-            let multitrack = MULTITRACK.get(usize::from(kind == VIDEO)).is_some_and(|&m| m == outer);
-            let packet = if multitrack { body.get(1)? & 0x0f } else { outer };
-            // 1, 2, 3: frames and ends
-            (!matches!(packet, 1..=3)).then_some(packet)
-        }
-        _ => None,
     }
 }
 

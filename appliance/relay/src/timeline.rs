@@ -148,6 +148,7 @@ impl Timeline {
     fn next_out(&self) -> Option<i64> {
         [self.audio, self.video]
             .iter()
+            .filter(|k| k.epoch > 0)
             .filter_map(|k| Some(i64::try_from(k.out?).unwrap_or(i64::MAX / 2) + k.frame.max(1)))
             .max()
     }

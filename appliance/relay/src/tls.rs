@@ -21,7 +21,6 @@ use crate::reason::Cause;
 const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
 
 /// Makes TLS connections. The certificates are read at the first use: most boxes keep megabytes by that.
-#[derive(Debug)]
 pub(crate) struct Tls {
     extra_roots: Vec<PathBuf>,
     connector: OnceCell<TlsConnector>,
@@ -42,6 +41,12 @@ impl Tls {
     }
 }
 
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("extra_roots", &self.extra_roots).finish_non_exhaustive()
+    }
+}
+
 fn client_config(extra_roots: &[PathBuf]) -> io::Result<TlsConnector> {
     let provider = Arc::new(provider());
     let roots = read_roots(extra_roots)?;
@@ -53,6 +58,19 @@ fn client_config(extra_roots: &[PathBuf]) -> io::Result<TlsConnector> {
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Says what is wrong with files of extra certificates, if something is; names the file.
+///
+/// # Errors
+/// A file cannot be read, or holds no certificate that can be trusted.
+pub fn check_roots(files: &[PathBuf]) -> io::Result<()> {
+    for file in files {
+        if read_roots(std::slice::from_ref(file))?.is_empty() {
+            return Err(io::Error::other(format!("{}: there is no certificate in it", file.display())));
+        }
+    }
+    client_config(files).map(|_| ())
 }
 
 /// Reads PEM files. Errors name the file.
@@ -119,7 +137,9 @@ fn certificate_code(error: &CertificateError, now: SystemTime) -> ReasonCode {
         C::NotValidYet | C::NotValidYetContext { .. } => ReasonCode::ClockWrong,
         C::NotValidForName | C::NotValidForNameContext { .. } => ReasonCode::TlsName,
         C::UnknownIssuer | C::BadSignature | C::Revoked | C::InvalidPurpose => ReasonCode::TlsUntrusted,
-        C::InvalidPurposeContext { .. } | C::ApplicationVerificationFailure | C::BadEncoding => ReasonCode::TlsUntrusted,
+        C::InvalidPurposeContext { .. } | C::ApplicationVerificationFailure | C::BadEncoding => {
+            ReasonCode::TlsUntrusted
+        }
         C::Other(_) => ReasonCode::TlsUntrusted,
         _ => ReasonCode::Tls,
     }

@@ -27,7 +27,6 @@ struct Track {
     number: u8,
     codec: Option<FourCc>,
     enhanced: bool,
-    config: Option<media::Config>,
     rate: Rate,
     times: VecDeque<u64>,
     newest_key: Option<u64>,
@@ -50,24 +49,21 @@ impl Tracks {
         if kind == Media::Data {
             return;
         }
-        for (packet, payload) in media::packets(kind, body) {
+        let packets = media::packets(kind, body);
+        let enhanced = packets.features().enhanced;
+        for (packet, payload) in packets {
             let Some(track) = self.track(kind, packet.track) else { continue };
             if let Some(codec) = packet.codec {
                 track.codec = Some(codec);
             }
-            track.enhanced = media::is_enhanced(kind, body);
+            track.enhanced = enhanced;
             track.rate.add(payload.len(), now);
             match packet.role {
-                Role::Config => {
-                    if let Some(Ok(config)) = track.codec.map(|codec| media::config(codec, payload)) {
-                        track.config = Some(config);
-                    }
-                }
                 Role::Key | Role::Inter => {
                     let lost = track.frame(time, packet.role == Role::Key, packet.composition_ms != 0);
                     self.lost += lost;
                 }
-                Role::Audio | Role::End | Role::Command | Role::Unknown => {}
+                Role::Config | Role::Audio | Role::End | Role::Command | Role::Unknown => {}
             }
         }
     }
@@ -132,7 +128,6 @@ impl Track {
             number,
             codec: None,
             enhanced: false,
-            config: None,
             rate: Rate::default(),
             times: VecDeque::new(),
             newest_key: None,
@@ -182,17 +177,6 @@ impl Track {
             bitrate_bps: self.rate.bits_per_second(now),
             ..TrackStatus::default()
         };
-        match &self.config {
-            Some(media::Config::Video(video)) => {
-                status.profile = Some(video.profile.clone()).filter(|p| !p.is_empty());
-                (status.width, status.height) = (Some(video.width), Some(video.height));
-            }
-            Some(media::Config::Audio(audio)) => {
-                status.profile = Some(audio.profile.clone()).filter(|p| !p.is_empty());
-                (status.channels, status.sample_rate) = (Some(audio.channels), Some(audio.sample_rate));
-            }
-            None => {}
-        }
         if self.media == Media::Video {
             status.fps = self.frame_ms().map(|ms| (100_000.0 / ms).round() / 100.0);
             status.keyframe_interval_ms = self.keyframe_interval.and_then(|ms| u32::try_from(ms).ok());

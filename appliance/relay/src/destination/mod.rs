@@ -26,9 +26,7 @@ use crate::engine::Context;
 use crate::programme::{Life, Shared};
 use crate::reason::Cause;
 use crate::retry::{Next, Retry};
-use crate::{
-    Destination, DestinationState, DestinationStatus, Event, EventCode, Reason, ReasonCode, StartMode,
-};
+use crate::{Destination, DestinationState, DestinationStatus, Event, EventCode, Reason, ReasonCode, StartMode};
 
 /// What the engine wants of a destination.
 #[derive(Clone, Debug)]
@@ -57,9 +55,7 @@ impl Wish {
 
 /// Whether two configurations lead to the same connection.
 pub(crate) fn same_connection(a: &Destination, b: &Destination) -> bool {
-    let login = |d: &Destination| {
-        d.login.as_ref().map(|l| (l.username.clone(), l.password.expose_secret().to_owned()))
-    };
+    let login = |d: &Destination| d.login.as_ref().map(|l| (l.username.clone(), l.password.expose_secret().to_owned()));
     a.url == b.url
         && a.backup_url == b.backup_url
         && a.key.expose_secret() == b.key.expose_secret()
@@ -186,7 +182,7 @@ impl Actor {
                     Ok(())
                 }
                 Outcome::Ended => {
-                    self.set(&wish, DestinationState::Waiting, None, None);
+                    self.set(DestinationState::Waiting, None, None);
                     self.event(&wish, EventCode::DestinationEnded, None);
                     self.until_changed(&wish).await
                 }
@@ -208,7 +204,7 @@ impl Actor {
         }
         view.tries = 0;
         drop(view);
-        self.set(wish, state, None, None);
+        self.set(state, None, None);
     }
 
     /// Waits as long as the reason and the number of failures ask for.
@@ -221,7 +217,7 @@ impl Actor {
         let reason = self.reason(wish, cause);
         match next {
             Next::After(delay) => {
-                self.set(wish, DestinationState::Retrying, Some(reason.clone()), Some(delay));
+                self.set(DestinationState::Retrying, Some(reason.clone()), Some(delay));
                 self.event(wish, EventCode::DestinationRetrying, Some(&reason));
                 tokio::select! {
                     () = tokio::time::sleep(delay) => Ok(()),
@@ -229,7 +225,7 @@ impl Actor {
                 }
             }
             Next::Failed => {
-                self.set(wish, DestinationState::Failed, Some(reason.clone()), None);
+                self.set(DestinationState::Failed, Some(reason.clone()), None);
                 self.event(wish, EventCode::DestinationFailed, Some(&reason));
                 self.until_changed(wish).await?;
                 self.retry = Retry::default();
@@ -247,7 +243,8 @@ impl Actor {
 
     /// One try: connect, send until something ends it.
     async fn attempt(&mut self, wish: &Wish, programme: &Shared, moved: Option<Option<String>>) -> Outcome {
-        self.set(wish, DestinationState::Connecting, self.view.borrow().reason.clone(), None);
+        let reason = self.view.borrow().reason.clone();
+        self.set(DestinationState::Connecting, reason, None);
         let config = &*wish.config;
         let (enhanced, codec) = {
             let programme = programme.borrow();
@@ -260,10 +257,11 @@ impl Actor {
         let enhanced: Vec<String> = enhanced.iter().map(ToString::to_string).collect();
         let backup = config.backup_url.as_deref().filter(|_| self.retry.use_backup());
         let url = backup.unwrap_or(&config.url);
+        let moved = moved.flatten();
         let dialled = tokio::select! {
             biased;
             _ = Self::superseded(self.wish.clone(), wish) => return Outcome::Superseded,
-            dialled = self.dialer.dial(config, url, moved.flatten().as_deref(), &enhanced) => dialled,
+            dialled = self.dialer.dial(config, url, moved.as_deref(), &enhanced) => dialled,
         };
         match dialled {
             Ok(connected) => {
@@ -290,10 +288,10 @@ impl Actor {
         let mut streaming = Streaming::new(connected, programme.clone(), start, &self.context);
         let superseded = Self::superseded(self.wish.clone(), wish);
         let mut live_since = None;
-        let end = streaming.run(superseded, |figures, sender| self.measured(wish, figures, sender, &mut live_since)).await;
-        let live = live_since.map_or(Duration::ZERO, |since| {
-            Duration::from_millis(self.context.clock.now().saturating_sub(since))
-        });
+        let end =
+            streaming.run(superseded, |figures, sender| self.measured(wish, figures, sender, &mut live_since)).await;
+        let live = live_since
+            .map_or(Duration::ZERO, |since| Duration::from_millis(self.context.clock.now().saturating_sub(since)));
         match end {
             End::Superseded => {
                 streaming.finish().await;
@@ -321,7 +319,8 @@ impl Actor {
         };
         view.figures = figures;
         let (state, now) = (view.state, self.context.clock.now());
-        let healthy = live_since.is_some_and(|s| u128::from(now.saturating_sub(s)) >= crate::retry::HEALTHY.as_millis());
+        let healthy =
+            live_since.is_some_and(|s| u128::from(now.saturating_sub(s)) >= crate::retry::HEALTHY.as_millis());
         if healthy {
             view.tries = 0;
         }
@@ -332,14 +331,14 @@ impl Actor {
         live_since.get_or_insert(now);
         match (state, figures.slow) {
             (DestinationState::Live, false) | (DestinationState::Slow, true) => {}
-            (DestinationState::Slow, false) => self.set(wish, DestinationState::Live, None, None),
+            (DestinationState::Slow, false) => self.set(DestinationState::Live, None, None),
             (_, true) => {
                 let reason = self.reason(wish, &Cause::new(ReasonCode::TooSlow));
-                self.set(wish, DestinationState::Slow, Some(reason.clone()), None);
+                self.set(DestinationState::Slow, Some(reason.clone()), None);
                 self.event(wish, EventCode::DestinationSlow, Some(&reason));
             }
             (_, false) => {
-                self.set(wish, DestinationState::Live, None, None);
+                self.set(DestinationState::Live, None, None);
                 self.event(wish, EventCode::DestinationLive, None);
             }
         }
@@ -369,7 +368,7 @@ impl Actor {
         cause.reason(&config.name, &secrets)
     }
 
-    fn set(&self, _: &Wish, state: DestinationState, reason: Option<Reason>, next: Option<Duration>) {
+    fn set(&self, state: DestinationState, reason: Option<Reason>, next: Option<Duration>) {
         let mut view = self.view.borrow_mut();
         if view.state != state {
             (view.state, view.since) = (state, SystemTime::now());

@@ -375,4 +375,3 @@ fn gather_own<'a>(log: &'a Log, cursor: Cursor, until: u64, headers: &'a [[u8; H
         }
     }
 }
-

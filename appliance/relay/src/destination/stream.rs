@@ -112,7 +112,9 @@ impl Streaming {
                         return Poll::Ready(End::Failed(Cause::with(ReasonCode::RemoteClosed, said)));
                     }
                     ClientEvent::ReconnectRequest { tc_url, .. } => return Poll::Ready(End::Moved(tc_url)),
-                    ClientEvent::Redirect { url } => return Poll::Ready(End::Moved(Some(url))),
+                    ClientEvent::Redirect { url } => {
+                        return Poll::Ready(End::Moved(Some(url.expose().to_owned())));
+                    }
                     _ => {}
                 }
             }
