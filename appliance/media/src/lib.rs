@@ -4,8 +4,18 @@
 //! bytes from the `AudioTagHeader` or `VideoTagHeader` on. This crate reads such bodies. It does no I/O, knows no
 //! clocks, and nothing that it is handed makes it panic or use more than a small, fixed amount of memory.
 
+mod bits;
+mod codec;
+mod config;
+mod error;
 mod fourcc;
+mod multichannel;
+mod nal;
 mod tag;
 
+pub use config::{AudioConfig, Chroma, Config, VideoConfig, config, frame_config};
+pub use error::{Cause, Error};
 pub use fourcc::FourCc;
+pub use multichannel::{ChannelOrder, MultichannelConfig};
+pub use nal::{CutOff, NalLength, annex_b, length_prefixed};
 pub use tag::{Features, Kind, Media, Packet, Packets, Role, Summary, packets, summary};
