@@ -138,11 +138,8 @@ pub(crate) struct Hosts {
 impl Hosts {
     fn new(config: &ApiConfig, box_name: Option<String>) -> Self {
         let clean = |names: &[String]| names.iter().map(|name| name.trim_end_matches('.').to_lowercase()).collect();
-        let hosts = Self {
-            own: clean(&config.own_names),
-            allowed: clean(&config.allowed_hosts),
-            box_name: RwLock::default(),
-        };
+        let hosts =
+            Self { own: clean(&config.own_names), allowed: clean(&config.allowed_hosts), box_name: RwLock::default() };
         if let Some(name) = box_name {
             hosts.set_box_name(&name);
         }

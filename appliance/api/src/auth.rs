@@ -128,11 +128,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Connection {
 }
 
 /// The layer of one route: lets in whom its rule lets in.
-pub(crate) async fn check(
-    State((app, access)): State<(App, Access)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn check(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
     match admit(&app, access, &request).await {
         Ok(caller) => {
             if let Some(caller) = caller {

@@ -188,7 +188,8 @@ fn is_json(type_: &str, method: &Method) -> bool {
     let essence = essence.trim().to_ascii_lowercase();
     let patch = method == Method::PATCH && essence == "application/merge-patch+json";
     let parameters = parameters.trim().to_ascii_lowercase();
-    (essence == "application/json" || patch) && matches!(parameters.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
+    (essence == "application/json" || patch)
+        && matches!(parameters.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
 }
 
 /// The token of an `Authorization: Bearer` header, if that is the one such header.

@@ -90,8 +90,7 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output
 
 /// Sets a connection up; `None` if the peer is gone already.
 fn prepare(stream: TcpStream) -> Option<(TcpStream, Connection)> {
-    let connection =
-        Connection { peer: stream.peer_addr().ok()?, local: stream.local_addr().ok()?, secure: false };
+    let connection = Connection { peer: stream.peer_addr().ok()?, local: stream.local_addr().ok()?, secure: false };
     let socket = socket2::SockRef::from(&stream);
     // Neither can fail on a TCP socket that is there.
     let _ = socket.set_tcp_nodelay(true);
@@ -104,7 +103,10 @@ fn converse(
     stream: TcpStream,
     connection: Connection,
     router: Router,
-) -> http1::UpgradeableConnection<TokioIo<TcpStream>, impl hyper::service::HttpService<Incoming, ResBody = Body, Future: Send, Error = std::convert::Infallible>> {
+) -> http1::UpgradeableConnection<
+    TokioIo<TcpStream>,
+    impl hyper::service::HttpService<Incoming, ResBody = Body, Future: Send, Error = std::convert::Infallible>,
+> {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection);
         router.clone().call(request.map(Body::new))

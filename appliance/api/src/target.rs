@@ -360,9 +360,16 @@ mod tests {
     #[test]
     fn the_own_network_is_asked_for_and_some_places_are_never_allowed() {
         let refused = |text: &str, allow| matches!(check_for(text, "custom", allow, ""), Err(Refused::NotAllowed(_)));
-        for local in
-            ["127.0.0.1", "10.0.0.1", "192.168.1.1", "[::1]", "[fd12::1]", "[::ffff:10.0.0.1]", "localhost", "LOCALHOST."]
-        {
+        for local in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "[::1]",
+            "[fd12::1]",
+            "[::ffff:10.0.0.1]",
+            "localhost",
+            "LOCALHOST.",
+        ] {
             let address = format!("rtmp://{local}:1936/app");
             assert!(refused(&address, false), "{local}");
             assert!(!refused(&address, true), "{local}");
@@ -379,7 +386,10 @@ mod tests {
     #[test]
     fn kick_gets_its_application() {
         let kick = |text: &str| check_for(text, "kick", false, "").unwrap();
-        assert_eq!(kick("rtmps://x.global-contribute.live-video.net"), "rtmps://x.global-contribute.live-video.net/app");
+        assert_eq!(
+            kick("rtmps://x.global-contribute.live-video.net"),
+            "rtmps://x.global-contribute.live-video.net/app"
+        );
         assert_eq!(kick("rtmps://x.live-video.net:443/"), "rtmps://x.live-video.net:443/app");
         assert_eq!(kick("rtmps://x.live-video.net/app"), "rtmps://x.live-video.net/app");
     }

@@ -178,10 +178,7 @@ pub(crate) async fn get(State(app): State<App>, Path(id): Path<String>) -> Resul
 }
 
 /// Adds an input.
-pub(crate) async fn create(
-    State(app): State<App>,
-    body: body::Json,
-) -> Result<(StatusCode, Json<InputView>), Problem> {
+pub(crate) async fn create(State(app): State<App>, body: body::Json) -> Result<(StatusCode, Json<InputView>), Problem> {
     let new = NewInput::read(body.fields()?)?;
     let key = match new.key {
         Some(key) => key,
