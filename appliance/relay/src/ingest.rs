@@ -21,9 +21,8 @@ use crate::{Event, EventCode, Id, SessionStatus, clock};
 
 /// A stranger has this long to show a right key.
 const STRANGER_DEADLINE: Duration = Duration::from_secs(10);
-/// Time between two reads from a publisher. What arrives meanwhile is one batch for every reader: fewer wake-ups,
-/// fewer system calls.
-const BATCH: Duration = Duration::from_millis(2);
+/// Time after which a publisher that waits for slow readers looks again.
+const WAIT: Duration = Duration::from_millis(2);
 /// Bytes read in one turn, so that a publisher faster than real time leaves the readers their turn.
 const MAX_TURN: usize = 1 << 20;
 /// A publisher that sent nothing for this long gives way to another one, ms; from the same address sooner.
@@ -320,9 +319,8 @@ impl Connection<'_> {
             if !rtmp.output().is_empty() && self.write_some(rtmp).is_err() {
                 return Gone::Lost;
             }
-            sleep(BATCH).await;
             while self.ahead_of_readers(programme, began) {
-                sleep(BATCH).await;
+                sleep(WAIT).await;
                 if session.closing.get().is_some() {
                     break;
                 }

@@ -1,6 +1,7 @@
 //! The time in which a server takes media.
 
 use std::future::{Future, poll_fn};
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -92,9 +93,9 @@ impl Streaming {
 
     /// Takes what the server says.
     fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
-        let mut buffer = [0; READ_BYTES];
+        let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
         loop {
-            let mut buffer = ReadBuf::new(&mut buffer);
+            let mut buffer = ReadBuf::uninit(&mut buffer);
             if let Err(error) = ready!(Pin::new(&mut self.link).poll_read(cx, &mut buffer)) {
                 return Poll::Ready(End::Failed(io_cause(&error)));
             }
