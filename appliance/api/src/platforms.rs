@@ -155,8 +155,7 @@ mod tests {
         for (raw, platform) in raw.iter().zip(PLATFORMS.iter()) {
             for field in raw.keys().filter(|field| !["id", "name", "sources", "hostSuffixes"].contains(&field.as_str()))
             {
-                let derived = field == "perAccount" && platform.url.is_some()
-                    || field == "perAccount" && !platform.servers.is_empty();
+                let derived = field == "perAccount" && (platform.url.is_some() || !platform.servers.is_empty());
                 assert!(derived || platform.sources.contains_key(field), "{}: no source for {field}", platform.id);
             }
             for field in platform.sources.keys() {

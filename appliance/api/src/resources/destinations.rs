@@ -321,7 +321,7 @@ fn patchable(destination: &Destination) -> Value {
 
 /// All destinations by position.
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<DestinationView>>, Problem> {
-    let all = app.db(|store| store.destinations()).await?;
+    let all = app.db(Store::destinations).await?;
     Ok(Json(all.iter().map(|one| DestinationView::new(one.clone(), &all)).collect()))
 }
 

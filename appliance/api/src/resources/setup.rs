@@ -146,7 +146,7 @@ pub(crate) async fn post(
         id: brookbox_vault::id()?,
         username: new.username,
         role: Role::Owner,
-        password_hash: people::hash(new.password).await?,
+        password_hash: people::hash(&app, new.password).await?,
         created_at: now,
         last_seen: Some(now),
     };
@@ -212,7 +212,7 @@ async fn check_code(app: &App, connection: Connection, code: SecretString) -> Re
         return Ok(());
     }
     people::wrong(app, attempt, None, connection).await;
-    Err(Code::WrongSetupCode.into())
+    Err(Code::SetupCodeWrong.into())
 }
 
 /// A code as people type it: in any case, with or without its hyphens.
