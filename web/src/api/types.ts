@@ -70,9 +70,14 @@ export interface Platform {
   id: string;
   name: string;
   url: string | null;
-  keyUrl?: string | null;
-  needsPress?: boolean;
+  backupUrl?: string | null;
+  urlForm?: string | null;
+  perAccount?: boolean | null;
+  servers?: { id: string; url: string }[];
+  goesLiveOnIngest?: "yes" | "withAutoStart" | "afterPress" | null;
   pressUrl?: string | null;
+  keyHelpUrl?: string | null;
+  hints?: string[];
 }
 
 export interface Session {
@@ -154,10 +159,13 @@ export interface DestinationStatus {
 }
 
 export interface Status {
+  seq: number;
   time: string;
   onAirSince?: Maybe<string>;
   inputs: Record<string, InputStatus>;
   destinations: Record<string, DestinationStatus>;
   outputs: Record<string, { input: string; kind: string }>;
   broadcast: { started: boolean; stopped: boolean };
+  jobs: Record<string, unknown>;
+  board: Record<string, unknown>;
 }

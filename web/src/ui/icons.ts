@@ -1,7 +1,7 @@
 /** Line drawings on a 24 × 24 grid; a subpath each. */
 export const icons = {
   live: [
-    "M12 12h.01",
+    "M12 11a1 1 0 1 0 0 2 1 1 0 0 0 0-2z",
     "M8.3 15.7a5.2 5.2 0 0 1 0-7.4m7.4 0a5.2 5.2 0 0 1 0 7.4",
     "M5.5 18.5a9.2 9.2 0 0 1 0-13m13 0a9.2 9.2 0 0 1 0 13",
   ],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { maskedKey, publishAddress, tidy } from "./address";
+import { host, maskedKey, publishAddress, tidy } from "./address";
 
 test("the usual port needs no saying", () => {
   expect(publishAddress("brookbox.local", 1935)).toBe("rtmp://brookbox.local/live");
@@ -11,6 +11,11 @@ test("a key shows its end only", () => {
   expect(maskedKey("…7Q2x")).toBe("••••••••7Q2x");
   expect(maskedKey("")).toBe("••••••••");
   expect(maskedKey(null)).toBe("••••••••");
+});
+
+test("a peer is its address", () => {
+  expect(host("192.0.2.9:51234")).toBe("192.0.2.9");
+  expect(host("[fd00::9]:51234")).toBe("fd00::9");
 });
 
 describe("tidy", () => {

@@ -37,3 +37,8 @@ export function tidy({ url, key }: AddressAndKey): AddressAndKey {
 function isUrl(text: string): boolean {
   return /^rtmps?:\/\//i.test(text);
 }
+
+/** The address of a peer without its port. */
+export function host(peer: string): string {
+  return peer.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+}

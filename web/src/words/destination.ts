@@ -70,7 +70,10 @@ export function stateWord(place: Place, now: number): StateWord {
 
 /** Bytes arrive, but the platform is known to wait for a press on its own page and has not said that it is on air. */
 export function isOnlySending(place: Place): boolean {
-  return place.status.state === "live" && !place.status.confirmed && place.platform?.needsPress === true;
+  const press = place.platform?.goesLiveOnIngest;
+  return (
+    place.status.state === "live" && !place.status.confirmed && (press === "withAutoStart" || press === "afterPress")
+  );
 }
 
 export function isOnAir(place: Place): boolean {

@@ -113,6 +113,10 @@ export const en = {
     one: "The other one is fine.",
     other: "The other {count} are fine.",
   },
+  "why.someFine": {
+    one: "{count} other is fine.",
+    other: "{count} others are fine.",
+  },
   "why.allFine": "Everything arrives.",
 
   // Broadcast
@@ -152,8 +156,8 @@ export const en = {
   "row.openPage": "Open its page",
   "row.pasteKey": "Paste key",
   "row.check": "Check settings",
-  "row.passthrough": "As sent",
-  "row.custom": "Own server",
+  "row.asSent": "As sent by {program}",
+  "row.output": "Output {output}",
 
   "destinations.title": {
     one: "{count} place, {on} switched on.",
@@ -256,7 +260,7 @@ export const en = {
   "input.why": "Why",
   "input.when": "When",
   "input.block": "Block 1 h",
-  "input.blockAddress": "Block {address} for one hour",
+  "input.blockAddress": "Block 1 h: {address}",
   "input.blocked": "Blocked",
   "input.times": {
     one: "{reason}, once",

@@ -9,8 +9,10 @@ export interface Headline {
   sentence: string;
   tone: Tone;
   why: string;
-  /** The row that the second line speaks of. */
+  /** The row that `why` speaks of. */
   row?: string;
+  /** Who is not affected; follows `why`. */
+  rest?: string;
 }
 
 export interface Known {
@@ -83,25 +85,29 @@ function cause(
   troubled: Place[],
   onlySending: Place[],
   waiting: number,
-): Pick<Headline, "why" | "row"> {
+): Pick<Headline, "why" | "row" | "rest"> {
   const [first] = troubled;
-  const others = expected.length - troubled.length;
-  const fine = others > 0 ? ` ${t("why.othersFine", { count: others })}` : "";
-  const names = list(
-    troubled.map((place) => place.name),
-    language,
-  );
   if (first === undefined) {
     const [sending] = onlySending;
     if (sending) return { why: t("why.press", { name: sending.name }), row: sending.id };
     return { why: waiting > 0 ? t("why.manualWait", { count: waiting }) : t("why.allFine") };
   }
+  const others = expected.length - troubled.length;
+  const fine = expected.filter((place) => isOnAir(place) && !isTrouble(place)).length;
+  const rest =
+    fine === 0
+      ? {}
+      : { rest: fine === others ? t("why.othersFine", { count: fine }) : t("why.someFine", { count: fine }) };
+  const names = list(
+    troubled.map((place) => place.name),
+    language,
+  );
   if (troubled.length === 1) {
-    const sentence = first.status.reason?.sentence ?? t("why.troubles", { count: 1, names });
-    return { why: sentence + fine, row: first.id };
+    const why = first.status.reason?.sentence ?? t("why.troubles", { count: 1, names });
+    return { why, row: first.id, ...rest };
   }
-  if (troubled.every((place) => place.status.state === "slow")) return { why: t("why.uploadSlow", { names }) + fine };
-  return { why: t("why.troubles", { count: troubled.length, names }) + fine, row: first.id };
+  if (troubled.every((place) => place.status.state === "slow")) return { why: t("why.uploadSlow", { names }), ...rest };
+  return { why: t("why.troubles", { count: troubled.length, names }), row: first.id, ...rest };
 }
 
 /** The input whose state the headline tells: the one that is furthest. */
