@@ -100,6 +100,8 @@ pub enum StartMode {
 pub struct PlatformFacts {
     /// Host suffixes that a redirect may lead to, each with its leading dot; empty: only the same host.
     pub redirect_suffixes: Vec<String>,
+    /// FourCCs of the video codecs it takes; empty: not known, nothing is refused here.
+    pub video_codecs: Vec<String>,
     /// The platform's page where a stream is put on air by a press, if it needs one.
     pub needs_press: bool,
 }

@@ -93,3 +93,10 @@ pub enum Report {
     /// Keep this and hand it back in [`Settings`](crate::Settings) at the next start.
     Broadcast(BroadcastState),
 }
+
+impl Event {
+    /// An event of this moment.
+    pub(crate) fn now(code: EventCode) -> Self {
+        Self { at: SystemTime::now(), code, input: None, destination: None, params: BTreeMap::new() }
+    }
+}

@@ -228,6 +228,32 @@ pub enum ReasonCode {
     AddressNotAllowed,
 }
 
+impl ReasonCode {
+    /// The stable code in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadKey => "bad_key",
+            Self::NotStarted => "not_started",
+            Self::Refused => "refused",
+            Self::RemoteClosed => "remote_closed",
+            Self::TooSlow => "too_slow",
+            Self::Dns => "dns",
+            Self::NoRoute => "no_route",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::TlsExpired => "tls_expired",
+            Self::TlsName => "tls_name",
+            Self::TlsUntrusted => "tls_untrusted",
+            Self::ClockWrong => "clock_wrong",
+            Self::Codec => "codec",
+            Self::EncoderBusy => "encoder_busy",
+            Self::EncoderDied => "encoder_died",
+            Self::AddressNotAllowed => "address_not_allowed",
+        }
+    }
+}
+
 /// Somebody who was refused, folded by address and reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,378 @@
+//! Writes the log to one server, at its own place and with its own patience.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use brookbox_rtmp::chunk;
+use tokio::io::AsyncWrite;
+
+use super::policy::{Policy, SLOW_MS, SLOW_OVER_MS};
+use crate::log::{self, Cursor, Entry, Log, ReaderId, Slices};
+use crate::programme::{Life, Shared, VIDEO};
+use crate::sys;
+
+/// Bytes for one system call.
+const MAX_WRITE: usize = 512 << 10;
+/// Bytes for one turn, so that a fast reader leaves the others their turn.
+const MAX_TURN: usize = 2 << 20;
+/// A message half written for this long, ms, is kept apart: the log may free it.
+const RESCUE_MS: u64 = 4_000;
+/// Nothing acknowledged for this long while something is to be, ms: closed.
+const NO_PROGRESS_MS: u64 = 10_000;
+/// Time over which the bitrate is taken, ms.
+const MEAN_MS: u64 = 5_000;
+/// Bytes of a message's header that hold its message stream id, and the bytes up to there.
+const HEADER: usize = 12;
+const STREAM_ID_AT: usize = 8;
+/// Messages for one system call where each needs a header of its own.
+const OWN_HEADERS: usize = 31;
+
+/// Where a destination begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// At the programme's first message, or as near to it as the log still goes.
+    First,
+    /// With the current group.
+    Join,
+}
+
+/// Why the writing stopped.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The programme ended and everything is written.
+    Ended,
+    /// The connection is no longer usable.
+    Io(io::Error),
+    /// It fell so far behind that nothing it could go on with is left.
+    LeftBehind,
+}
+
+/// One server's reader.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    programme: Shared,
+    reader: ReaderId,
+    cursor: Cursor,
+    policy: Policy,
+    stream_id: u32,
+    /// Written before the next message: control messages, preamble, a rescued rest of a message.
+    before: Vec<u8>,
+    written: u64,
+    /// Where the first frame ends in what was written.
+    first_frame: Option<u64>,
+    /// Where frames end in what was written, and when they had arrived; not acknowledged yet.
+    in_flight: VecDeque<(u64, u64)>,
+    acknowledged: u64,
+    progress_at: u64,
+    blocked_since: Option<u64>,
+    means: VecDeque<(u64, u64)>,
+    slow: bool,
+    pub(crate) frames_sent: u64,
+    pub(crate) frames_dropped: u64,
+}
+
+/// What was measured of one server's connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Figures {
+    pub(crate) bitrate_bps: Option<u64>,
+    pub(crate) rtt_ms: Option<f64>,
+    pub(crate) queue_ms: u64,
+    /// The server acknowledged a whole frame.
+    pub(crate) live: bool,
+    pub(crate) slow: bool,
+    /// Nothing was acknowledged for too long.
+    pub(crate) stalled: bool,
+}
+
+impl Sender {
+    pub(crate) fn new(programme: Shared, start: Start, stream_id: u32, now: u64) -> Self {
+        let mut inner = programme.borrow_mut();
+        let first = inner.log.start();
+        let seq = match start {
+            Start::First if first == 0 => 0,
+            Start::First => inner.log.oldest_key().unwrap_or(first),
+            Start::Join => inner.log.join(),
+        };
+        let reader = inner.log.add_reader(seq);
+        drop(inner);
+        let mut sender = Self {
+            programme,
+            reader,
+            cursor: Cursor::at(seq),
+            policy: Policy::default(),
+            stream_id,
+            before: Vec::new(),
+            written: 0,
+            first_frame: None,
+            in_flight: VecDeque::new(),
+            acknowledged: 0,
+            progress_at: now,
+            blocked_since: None,
+            means: VecDeque::new(),
+            slow: false,
+            frames_sent: 0,
+            frames_dropped: 0,
+        };
+        sender.put_preamble();
+        sender
+    }
+
+    /// Bytes of media written since the connection began.
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.written
+    }
+
+    /// Puts control bytes in, to be written between two messages.
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.before.extend_from_slice(bytes);
+    }
+
+    /// Whether whole messages only have been written.
+    pub(crate) fn at_boundary(&self) -> bool {
+        self.cursor.at_boundary()
+    }
+
+    /// Configuration and metadata that were in force at the cursor.
+    fn put_preamble(&mut self) {
+        let programme = self.programme.borrow();
+        let time = programme.log.get(self.cursor.seq).map_or(programme.time(), |e| e.time);
+        for (kind, body) in programme.preamble(self.cursor.seq).iter() {
+            let csid = if *kind == VIDEO { chunk::CSID_VIDEO } else { chunk::CSID_AUDIO };
+            let time = log::wire_time(time);
+            chunk::write_message(&mut self.before, csid, *kind, self.stream_id, time, body, log::CHUNK_SIZE);
+        }
+    }
+
+    /// Writes what there is. Pending: the server takes no more, or everything is written; woken when that changes.
+    pub(crate) fn poll_write<W>(&mut self, mut link: Pin<&mut W>, cx: &mut Context<'_>, now: u64) -> Poll<Stopped>
+    where
+        W: AsyncWrite,
+    {
+        let turn_ends = self.written + MAX_TURN as u64;
+        loop {
+            if self.written >= turn_ends {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Err(stopped) = self.keep_place() {
+                return Poll::Ready(stopped);
+            }
+            let until = self.plan(now);
+            if self.before.is_empty() && until <= self.cursor.seq {
+                self.policy.at_end();
+                self.blocked_since = None;
+                match ready!(link.as_mut().poll_flush(cx)) {
+                    Err(error) => return Poll::Ready(Stopped::Io(error)),
+                    Ok(()) if self.programme.borrow().life == Life::Ended => return Poll::Ready(Stopped::Ended),
+                    Ok(()) => {}
+                }
+                self.programme.borrow_mut().log.note_reader(self.reader, self.cursor.seq, Some(cx.waker()));
+                return Poll::Pending;
+            }
+            match self.write_run(link.as_mut(), cx, until) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Stopped::Io(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => self.wrote(n),
+                Poll::Ready(Err(error)) => return Poll::Ready(Stopped::Io(error)),
+                Poll::Pending => {
+                    self.blocked_since.get_or_insert(now);
+                    self.programme.borrow_mut().log.note_reader(self.reader, self.cursor.seq, None);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Writes only the rest of the message that is half written.
+    pub(crate) fn poll_finish_message<W: AsyncWrite>(
+        &mut self,
+        mut link: Pin<&mut W>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        loop {
+            if self.at_boundary() && self.before.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let until = if self.at_boundary() { self.cursor.seq } else { self.cursor.seq + 1 };
+            match ready!(self.write_run(link.as_mut(), cx, until)) {
+                Ok(0) => return Poll::Ready(Err(Stopped::LeftBehind)),
+                Ok(n) => self.wrote(n),
+                Err(error) => return Poll::Ready(Err(Stopped::Io(error))),
+            }
+        }
+    }
+
+    /// The log may have freed the messages at the cursor: goes on with the next keyframe that is left.
+    fn keep_place(&mut self) -> Result<(), Stopped> {
+        let programme = self.programme.borrow();
+        let start = programme.log.start();
+        if self.cursor.seq >= start {
+            return Ok(());
+        }
+        if !self.at_boundary() {
+            return Err(Stopped::LeftBehind);
+        }
+        self.frames_dropped += start - self.cursor.seq;
+        self.cursor = Cursor::at(start);
+        drop(programme);
+        self.policy.skip_to_key();
+        self.put_preamble();
+        Ok(())
+    }
+
+    /// One past the last message of the run to be written next.
+    fn plan(&mut self, now: u64) -> u64 {
+        let programme = self.programme.borrow();
+        let dropped = &mut self.frames_dropped;
+        let left_out = |entry: &Entry| *dropped += u64::from(entry.is_frame());
+        if self.cursor.at_boundary() {
+            return self.policy.plan(&programme.log, &mut self.cursor.seq, now, left_out);
+        }
+        let after = self.cursor.seq + 1;
+        if !self.before.is_empty() {
+            return after;
+        }
+        let mut next = after;
+        let mut ahead = self.policy;
+        let until = ahead.plan(&programme.log, &mut next, now, |_| ());
+        if next == after && ahead == self.policy { until } else { after }
+    }
+
+    fn write_run<W>(&mut self, link: Pin<&mut W>, cx: &mut Context<'_>, until: u64) -> Poll<io::Result<usize>>
+    where
+        W: AsyncWrite,
+    {
+        let programme = self.programme.borrow();
+        let mut slices = Slices::new();
+        if self.cursor.at_boundary() {
+            slices.push(&self.before);
+        }
+        if self.stream_id == log::STREAM_ID {
+            programme.log.gather(self.cursor, until, MAX_WRITE, &mut slices);
+            return link.poll_write_vectored(cx, slices.as_slice());
+        }
+        let headers = own_headers(&programme.log, self.cursor.seq, until, self.stream_id);
+        gather_own(&programme.log, self.cursor, until, &headers, &mut slices);
+        link.poll_write_vectored(cx, slices.as_slice())
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.blocked_since = None;
+        let mut media = bytes;
+        if self.cursor.at_boundary() {
+            let before = self.before.len().min(bytes);
+            self.before.drain(..before);
+            media -= before;
+        }
+        let mut end = self.written + (bytes - media) as u64;
+        let (sent, in_flight, first_frame) = (&mut self.frames_sent, &mut self.in_flight, &mut self.first_frame);
+        let mut partial = self.cursor.written;
+        self.written += bytes as u64;
+        self.programme.borrow().log.advance(&mut self.cursor, media, |entry| {
+            end += (entry.wire_len() - std::mem::take(&mut partial)) as u64;
+            if entry.is_frame() {
+                *sent += 1;
+                first_frame.get_or_insert(end);
+            }
+            if entry.is_video_frame() {
+                in_flight.push_back((end, entry.arrived));
+            }
+        });
+    }
+
+    /// Keeps a half written message apart before the log may free it.
+    fn rescue(&mut self, now: u64) {
+        let long = self.blocked_since.is_some_and(|since| now.saturating_sub(since) > RESCUE_MS);
+        if !long || self.at_boundary() {
+            return;
+        }
+        let programme = self.programme.borrow();
+        let Some(entry) = programme.log.get(self.cursor.seq) else { return };
+        let mut rest = programme.log.wire(entry).get(self.cursor.written..).unwrap_or_default().to_vec();
+        rest.append(&mut self.before);
+        self.before = rest;
+        self.frames_sent += u64::from(entry.is_frame());
+        self.cursor = Cursor::at(self.cursor.seq + 1);
+    }
+
+    /// Measures the connection; to be called about twice a second.
+    pub(crate) fn sample(&mut self, socket: impl AsFd, now: u64) -> Figures {
+        self.rescue(now);
+        let socket = socket.as_fd();
+        let waiting = sys::unacknowledged(socket).unwrap_or(0);
+        let acknowledged = self.written.saturating_sub(waiting).max(self.acknowledged);
+        if acknowledged > self.acknowledged || waiting == 0 && self.blocked_since.is_none() {
+            self.progress_at = now;
+        }
+        self.acknowledged = acknowledged;
+        while self.in_flight.front().is_some_and(|(end, _)| *end <= acknowledged) {
+            self.in_flight.pop_front();
+        }
+        self.means.push_back((now, acknowledged));
+        while self.means.get(1).is_some_and(|(at, _)| now.saturating_sub(*at) >= MEAN_MS) {
+            self.means.pop_front();
+        }
+        let bitrate_bps = self.means.front().and_then(|(at, before)| {
+            let ms = now.saturating_sub(*at);
+            (ms > 0).then(|| (acknowledged - before) * 8000 / ms)
+        });
+        let queue_ms = self.queue_ms(now);
+        self.slow = self.policy.caught_up() && queue_ms > if self.slow { SLOW_OVER_MS } else { SLOW_MS };
+        Figures {
+            bitrate_bps,
+            rtt_ms: sys::round_trip_ms(socket),
+            queue_ms,
+            live: self.first_frame.is_some_and(|end| end <= acknowledged),
+            slow: self.slow,
+            stalled: now.saturating_sub(self.progress_at) >= NO_PROGRESS_MS,
+        }
+    }
+
+    /// Age of the oldest video frame that is not acknowledged.
+    fn queue_ms(&self, now: u64) -> u64 {
+        let programme = self.programme.borrow();
+        let unsent = || programme.log.from(self.cursor.seq).find(|(_, e)| e.is_video_frame()).map(|(_, e)| e.arrived);
+        let oldest = self.in_flight.front().map(|(_, arrived)| *arrived).or_else(unsent);
+        oldest.map_or(0, |arrived| now.saturating_sub(arrived))
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.programme.borrow_mut().log.remove_reader(self.reader);
+    }
+}
+
+/// The first bytes of the messages from `seq` on, with another message stream id.
+fn own_headers(log: &Log, seq: u64, until: u64, stream_id: u32) -> Vec<[u8; HEADER]> {
+    let entries = log.from(seq).take_while(|(at, _)| *at < until).take(OWN_HEADERS);
+    let headers = entries.filter_map(|(_, entry)| {
+        let mut header: [u8; HEADER] = *log.wire(entry).first_chunk()?;
+        if let Some(place) = header.get_mut(STREAM_ID_AT..) {
+            place.copy_from_slice(&stream_id.to_le_bytes());
+        }
+        Some(header)
+    });
+    headers.collect()
+}
+
+fn gather_own<'a>(log: &'a Log, cursor: Cursor, until: u64, headers: &'a [[u8; HEADER]], slices: &mut Slices<'a>) {
+    let mut skip = cursor.written;
+    for ((_, entry), header) in log.from(cursor.seq).take_while(|(at, _)| *at < until).zip(headers) {
+        let body = log.wire(entry).get(HEADER..).unwrap_or_default();
+        for part in [header.as_slice(), body] {
+            let rest = part.get(skip..).unwrap_or_default();
+            skip = skip.saturating_sub(part.len());
+            if !slices.push(rest) {
+                return;
+            }
+        }
+        skip = 0;
+        if slices.bytes() >= MAX_WRITE {
+            return;
+        }
+    }
+}
+

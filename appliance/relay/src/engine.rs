@@ -1,0 +1,623 @@
+//! The engine: who is there, what is wanted, and the state that everybody sees.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use std::{io, thread};
+
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::address::OwnListeners;
+use crate::clock::{Clock, rfc3339};
+use crate::connections::Connections;
+use crate::destination::{Actor, Dialer, View, Wish, same_connection, takes_part};
+use crate::handle::Command;
+use crate::ingest::{self, Closing, Session};
+use crate::log::Retention;
+use crate::programme::{Life, Programme, Shared};
+use crate::refusals::Refusals;
+use crate::retry::Retry;
+use crate::tls::Tls;
+use crate::variables::Variables;
+use crate::{
+    BroadcastState, Destination, DestinationState, Event, EventCode, Handle, Id, Input, InputState, InputStatus,
+    OutputStatus, Report, Reports, Settings, Snapshot,
+};
+
+/// How often the engine looks after itself.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// Destinations stay connected this long after the publisher was lost, ms.
+const HOLD_MS: u64 = 30_000;
+/// A publisher whose connection is open but silent counts as lost after this, ms.
+const LOST_MS: u64 = 2_000;
+/// After a start of the box an interrupted broadcast waits this long for its publisher, ms.
+const RESUME_MS: u64 = 60_000;
+/// Time for all destinations to end properly when the box goes down.
+const STOP_TIME: Duration = Duration::from_secs(3);
+/// Reports that may wait for their reader.
+const MAX_REPORTS: usize = 1024;
+/// Commands that may wait for the engine.
+const MAX_COMMANDS: usize = 64;
+/// One read from a publisher.
+const READ_BYTES: usize = 64 << 10;
+
+/// What every part of the engine needs.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) clock: Clock,
+    touched: Notify,
+    reports: mpsc::Sender<Report>,
+    lost_reports: Cell<u64>,
+}
+
+impl Context {
+    /// The state has changed: a snapshot is due.
+    pub(crate) fn touch(&self) {
+        self.touched.notify_one();
+    }
+
+    /// Tells of what happened.
+    pub(crate) fn report(&self, event: Event) {
+        tracing::info!(
+            code = event.code.as_str(),
+            input = event.input.as_deref(),
+            destination = event.destination.as_deref(),
+            params = ?event.params,
+            "event"
+        );
+        self.send(Report::Event(event));
+    }
+
+    fn send(&self, report: Report) {
+        if self.reports.try_send(report).is_err() {
+            let lost = self.lost_reports.get() + 1;
+            self.lost_reports.set(lost);
+            tracing::error!(lost, "a report found no room: their reader does not keep up");
+        }
+    }
+}
+
+/// Starts the engine on a thread of its own. The listener is bound when this returns.
+///
+/// # Errors
+/// The address cannot be bound, or the thread not be started.
+pub fn start(settings: Settings) -> io::Result<(Handle, Reports)> {
+    let listener = listener(settings.rtmp)?;
+    let rtmp = listener.local_addr()?;
+    let (commands, orders) = mpsc::channel(MAX_COMMANDS);
+    let (reports, report_reader) = mpsc::channel(MAX_REPORTS);
+    let (snapshots, snapshot_reader) = watch::channel(Arc::new(Snapshot::default()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Names and certificate files: a few at a time, and none kept.
+        .max_blocking_threads(8)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()?;
+    thread::Builder::new().name("engine".to_owned()).spawn(move || {
+        LocalSet::new().block_on(&runtime, async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => Engine::new(settings, rtmp, reports, snapshots).run(listener, orders).await,
+                Err(error) => tracing::error!(%error, "the engine has no listener"),
+            }
+        });
+    })?;
+    Ok((Handle::new(commands, snapshot_reader, rtmp), report_reader))
+}
+
+fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+/// An input with who is there.
+#[derive(Debug)]
+pub(crate) struct InputSlot {
+    pub(crate) config: Rc<Input>,
+    programme: Option<Shared>,
+    session: Option<Rc<Session>>,
+    state: (InputState, SystemTime),
+}
+
+/// A destination with its task.
+#[derive(Debug)]
+struct DestinationSlot {
+    wish: watch::Sender<Wish>,
+    view: Rc<RefCell<View>>,
+    task: JoinHandle<()>,
+}
+
+/// How a publisher went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As the protocol has it.
+    Proper,
+    /// Its connection was lost.
+    Lost,
+    /// The box closed it.
+    Closed(Closing),
+}
+
+/// The engine's state, on its own thread.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) context: Rc<Context>,
+    pub(crate) inputs: RefCell<BTreeMap<Id, InputSlot>>,
+    pub(crate) connections: RefCell<Connections>,
+    pub(crate) read_buffer: RefCell<Vec<u8>>,
+    dialer: Rc<Dialer>,
+    destinations: RefCell<BTreeMap<Id, DestinationSlot>>,
+    broadcast: Cell<BroadcastState>,
+    /// Until then (engine ms) a publisher continues the broadcast of before the box's start.
+    resumes_until: Cell<u64>,
+    on_air_since: Cell<Option<SystemTime>>,
+    refusals: RefCell<Refusals>,
+    blocked: RefCell<BTreeMap<IpAddr, u64>>,
+    sessions: Cell<u64>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+}
+
+impl Engine {
+    fn new(
+        mut settings: Settings,
+        rtmp: SocketAddr,
+        reports: mpsc::Sender<Report>,
+        snapshots: watch::Sender<Arc<Snapshot>>,
+    ) -> Rc<Self> {
+        settings.own_listeners.push(rtmp);
+        let dialer = Dialer {
+            tls: Tls::new(settings.extra_roots.clone()),
+            own_listeners: OwnListeners(settings.own_listeners.clone()),
+            variables: Variables(settings.variables.clone()),
+        };
+        let context =
+            Context { clock: Clock::start(), touched: Notify::new(), reports, lost_reports: Cell::new(0) };
+        Rc::new(Self {
+            context: Rc::new(context),
+            inputs: RefCell::default(),
+            connections: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; READ_BYTES]),
+            dialer: Rc::new(dialer),
+            destinations: RefCell::default(),
+            broadcast: Cell::new(settings.broadcast),
+            resumes_until: Cell::new(RESUME_MS),
+            on_air_since: Cell::new(None),
+            refusals: RefCell::default(),
+            blocked: RefCell::default(),
+            sessions: Cell::new(0),
+            snapshots,
+            settings,
+        })
+    }
+
+    async fn run(self: Rc<Self>, listener: TcpListener, mut orders: mpsc::Receiver<(Command, oneshot::Sender<bool>)>) {
+        let listening = spawn_local(ingest::listen(self.clone(), listener));
+        let mut tick = interval(HOUSEKEEPING);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                order = orders.recv() => {
+                    let Some((command, answer)) = order else { break };
+                    let stop = matches!(command, Command::Stop);
+                    let result = if stop {
+                        listening.abort();
+                        self.stop().await;
+                        true
+                    } else {
+                        self.obey(command)
+                    };
+                    self.publish_snapshot();
+                    let _ = answer.send(result);
+                    if stop {
+                        return;
+                    }
+                }
+                () = self.context.touched.notified() => {
+                    // What changes together is shown together.
+                    sleep(Duration::from_millis(5)).await;
+                    self.publish_snapshot();
+                }
+                _ = tick.tick() => {
+                    self.keep_house();
+                    self.publish_snapshot();
+                }
+            }
+        }
+        self.stop().await;
+    }
+
+    fn obey(&self, command: Command) -> bool {
+        match command {
+            Command::PutInput(input) => self.put_input(input),
+            Command::RemoveInput(id) => return self.remove_input(&id),
+            Command::PutDestination(destination) => self.put_destination(destination),
+            Command::RemoveDestination(id) => return self.remove_destination(&id),
+            Command::Retry(id) => {
+                let destinations = self.destinations.borrow();
+                let Some(slot) = destinations.get(&id) else { return false };
+                slot.wish.send_modify(|wish| wish.nudge += 1);
+            }
+            Command::StartBroadcast => {
+                self.set_broadcast(BroadcastState { started: true, stopped: false });
+                self.context.report(Event::now(EventCode::BroadcastStarted));
+            }
+            Command::StopBroadcast => {
+                self.set_broadcast(BroadcastState { started: false, stopped: true });
+                self.context.report(Event::now(EventCode::BroadcastStopped));
+            }
+            Command::Disconnect(id) => {
+                let inputs = self.inputs.borrow();
+                let session = inputs.values().filter_map(|s| s.session.as_ref()).find(|s| s.id == id);
+                let Some(session) = session else { return false };
+                session.close(Closing::Unwanted);
+            }
+            Command::Block(address, time) => {
+                let until = self.context.clock.now() + u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2);
+                self.blocked.borrow_mut().insert(address.to_canonical(), until);
+                self.connections.borrow_mut().close_strangers(address);
+            }
+            Command::Stop => {}
+        }
+        true
+    }
+
+    fn put_input(&self, input: Input) {
+        let mut inputs = self.inputs.borrow_mut();
+        let id = input.id.clone();
+        let config = Rc::new(input);
+        match inputs.get_mut(&id) {
+            Some(slot) => {
+                let same_key = slot.config.key.expose_secret() == config.key.expose_secret();
+                if let Some(session) = slot.session.as_ref().filter(|_| !config.enabled || !same_key) {
+                    session.close(Closing::Unwanted);
+                }
+                slot.config = config;
+            }
+            None => {
+                let state = (InputState::None, SystemTime::now());
+                inputs.insert(id, InputSlot { config, programme: None, session: None, state });
+            }
+        }
+    }
+
+    fn remove_input(&self, id: &Id) -> bool {
+        let Some(slot) = self.inputs.borrow_mut().remove(id) else { return false };
+        if let Some(session) = slot.session {
+            session.close(Closing::Unwanted);
+        }
+        if let Some(programme) = slot.programme {
+            programme.borrow_mut().end();
+        }
+        self.recompute(None);
+        true
+    }
+
+    fn put_destination(&self, destination: Destination) {
+        let id = destination.id.clone();
+        let config = Rc::new(destination);
+        let mut destinations = self.destinations.borrow_mut();
+        match destinations.get(&id) {
+            Some(slot) => slot.wish.send_modify(|wish| {
+                if !same_connection(&wish.config, &config) {
+                    wish.revision += 1;
+                    wish.from_first = false;
+                }
+                wish.config = config;
+            }),
+            None => {
+                let wish = Wish { config, programme: None, from_first: false, revision: 0, nudge: 0 };
+                let (wish, reader) = watch::channel(wish);
+                let view = Rc::new(RefCell::new(View::new()));
+                let actor = Actor {
+                    context: self.context.clone(),
+                    dialer: self.dialer.clone(),
+                    wish: reader,
+                    view: view.clone(),
+                    retry: Retry::default(),
+                };
+                let task = spawn_local(actor.run());
+                destinations.insert(id, DestinationSlot { wish, view, task });
+            }
+        }
+        drop(destinations);
+        self.recompute(None);
+    }
+
+    fn remove_destination(&self, id: &Id) -> bool {
+        let Some(slot) = self.destinations.borrow_mut().remove(id) else { return false };
+        slot.wish.send_modify(|wish| {
+            wish.programme = None;
+            wish.revision += 1;
+        });
+        true
+    }
+
+    fn set_broadcast(&self, state: BroadcastState) {
+        if self.broadcast.replace(state) != state {
+            self.context.send(Report::Broadcast(state));
+        }
+        self.recompute(None);
+    }
+
+    /// Tells each destination what is wanted of it now. `begun`: the input whose programme has just begun.
+    fn recompute(&self, begun: Option<&Id>) {
+        let (inputs, broadcast) = (self.inputs.borrow(), self.broadcast.get());
+        for slot in self.destinations.borrow().values() {
+            slot.wish.send_if_modified(|wish| {
+                let input = input_of(&wish.config.output);
+                let programme = inputs.get(input).and_then(|s| s.programme.as_ref());
+                let programme = programme.filter(|p| takes_part(&wish.config, broadcast) && p.borrow().begun());
+                let same = match (&wish.programme, programme) {
+                    (Some(old), Some(new)) => Rc::ptr_eq(old, new),
+                    (None, None) => true,
+                    _ => false,
+                };
+                if !same {
+                    wish.programme = programme.cloned();
+                    wish.from_first = begun.is_some_and(|id| &**id == input);
+                }
+                // The switch alone may have changed, from off to waiting.
+                true
+            });
+        }
+        self.context.touch();
+    }
+
+    // What publishers tell.
+
+    pub(crate) fn active_session(&self, input: &Id) -> Option<Rc<Session>> {
+        self.inputs.borrow().get(input)?.session.clone()
+    }
+
+    pub(crate) fn new_session_id(&self) -> Id {
+        let number = self.sessions.get() + 1;
+        self.sessions.set(number);
+        format!("s{number}").into()
+    }
+
+    /// A publisher was let in: it begins a programme, or goes on with one.
+    pub(crate) fn publisher_started(&self, session: &Rc<Session>) -> Shared {
+        let now = self.context.clock.now();
+        let mut inputs = self.inputs.borrow_mut();
+        let limits = self.settings.limits;
+        let retention = Retention { ms: u64::from(limits.log_seconds) * 1000, bytes: limits.log_bytes };
+        let Some(slot) = inputs.get_mut(&session.input) else {
+            // The input was removed this very moment: nobody will read it.
+            session.close(Closing::Unwanted);
+            return Programme::new(retention, now);
+        };
+        slot.session = Some(session.clone());
+        let held = slot.programme.as_ref().filter(|p| p.borrow().life != Life::Ended).cloned();
+        let code = if held.is_some() { EventCode::PublisherReturned } else { EventCode::PublisherStarted };
+        let programme = match held {
+            Some(programme) => {
+                programme.borrow_mut().resume();
+                programme
+            }
+            None => slot.programme.insert(Programme::new(retention, now)).clone(),
+        };
+        slot.state = (InputState::Connecting, SystemTime::now());
+        let name = slot.config.name.clone();
+        drop(inputs);
+        let mut event = ingest::event(code, Some(&session.input), session.peer);
+        event.params.insert("name", name);
+        self.context.report(event);
+        if code == EventCode::PublisherStarted {
+            let interrupted = now <= self.resumes_until.replace(0);
+            let broadcast = self.broadcast.get();
+            if broadcast.stopped && !interrupted {
+                self.set_broadcast(BroadcastState { stopped: false, ..broadcast });
+            }
+        } else {
+            self.nudge_failed(&session.input);
+        }
+        self.context.touch();
+        programme
+    }
+
+    /// The publisher's first frame is there: destinations begin.
+    pub(crate) fn programme_begun(&self, input: &Id) {
+        self.recompute(Some(input));
+    }
+
+    /// A publisher's connection has ended.
+    pub(crate) fn publisher_gone(&self, session: &Rc<Session>, programme: &Shared, ending: Ending) {
+        let now = self.context.clock.now();
+        let ends = !matches!(ending, Ending::Lost | Ending::Closed(Closing::Replaced | Closing::Silent));
+        {
+            let mut inputs = self.inputs.borrow_mut();
+            let slot = inputs.get_mut(&session.input);
+            let Some(slot) = slot.filter(|s| s.session.as_ref().is_some_and(|a| Rc::ptr_eq(a, session))) else {
+                return; // another one has taken over
+            };
+            slot.session = None;
+            if ends {
+                slot.programme = None;
+                slot.state = (InputState::None, SystemTime::now());
+            } else {
+                programme.borrow_mut().hold(now);
+                slot.state = (InputState::Lost, SystemTime::now());
+            }
+        }
+        let code = match ending {
+            Ending::Closed(Closing::Limit) => EventCode::PublisherLimit,
+            _ if ends => EventCode::PublisherEnded,
+            _ => EventCode::PublisherLost,
+        };
+        self.context.report(ingest::event(code, Some(&session.input), session.peer));
+        if ends {
+            self.programme_ended(programme);
+        }
+        self.context.touch();
+    }
+
+    /// The end of a programme is the end of its broadcast.
+    fn programme_ended(&self, programme: &Shared) {
+        programme.borrow_mut().end();
+        let others = self.inputs.borrow().values().any(|s| s.programme.is_some());
+        if !others {
+            self.set_broadcast(BroadcastState::default());
+        }
+        self.recompute(None);
+    }
+
+    fn nudge_failed(&self, input: &Id) {
+        for slot in self.destinations.borrow().values() {
+            let failed = slot.view.borrow().state() == DestinationState::Failed;
+            if failed && input_of(&slot.wish.borrow().config.output) == &**input {
+                slot.wish.send_modify(|wish| wish.nudge += 1);
+            }
+        }
+    }
+
+    pub(crate) fn publisher_active(&self, peer: SocketAddr, input: &Input) {
+        self.note_refusal(peer, "publisher_active", Some(&input.id), EventCode::PublisherActive);
+    }
+
+    pub(crate) fn refused(&self, peer: SocketAddr, reason: &'static str, input: Option<&Id>) {
+        self.note_refusal(peer, reason, input, EventCode::PublisherRefused);
+    }
+
+    fn note_refusal(&self, peer: SocketAddr, reason: &'static str, input: Option<&Id>, code: EventCode) {
+        let told = self.refusals.borrow_mut().note(peer.ip(), reason, self.context.clock.now());
+        if let Some(count) = told {
+            let mut event = ingest::event(code, input, peer);
+            event.params.insert("reason", reason.to_owned());
+            event.params.insert("count", count.to_string());
+            self.context.report(event);
+            self.context.touch();
+        }
+    }
+
+    pub(crate) fn is_blocked(&self, address: IpAddr) -> bool {
+        let now = self.context.clock.now();
+        self.blocked.borrow().get(&address.to_canonical()).is_some_and(|until| now < *until)
+    }
+
+    /// What only time changes.
+    fn keep_house(&self) {
+        let now = self.context.clock.now();
+        self.blocked.borrow_mut().retain(|_, until| now < *until);
+        let mut ended = Vec::new();
+        for (id, slot) in self.inputs.borrow_mut().iter_mut() {
+            let Some(programme) = slot.programme.clone() else { continue };
+            let mut inner = programme.borrow_mut();
+            if let Some(session) = &slot.session {
+                let silent = now.saturating_sub(session.heard.get());
+                if silent > HOLD_MS {
+                    session.close(Closing::Silent);
+                } else if silent > LOST_MS && inner.life == Life::Running {
+                    inner.hold(now.saturating_sub(silent));
+                    slot.state = (InputState::Lost, SystemTime::now());
+                } else if silent <= LOST_MS && matches!(inner.life, Life::Held { .. }) {
+                    inner.life = Life::Running;
+                }
+                let receiving = inner.life == Life::Running && inner.begun() && now.saturating_sub(inner.last_frame()) <= LOST_MS;
+                if receiving && slot.state.0 != InputState::Receiving {
+                    slot.state = (InputState::Receiving, SystemTime::now());
+                }
+                if inner.bitrate_bps(now) > slot.config.limits.bitrate_bps {
+                    session.close(Closing::Limit);
+                }
+            } else if let Life::Held { since } = inner.life
+                && now.saturating_sub(since) > HOLD_MS
+            {
+                drop(inner);
+                slot.programme = None;
+                slot.state = (InputState::None, SystemTime::now());
+                ended.push((id.clone(), programme));
+            }
+        }
+        for (id, programme) in ended {
+            let mut event = Event::now(EventCode::PublisherEnded);
+            event.input = Some(id);
+            self.context.report(event);
+            self.programme_ended(&programme);
+        }
+    }
+
+    /// Ends every destination properly, within a bounded time.
+    async fn stop(&self) {
+        for slot in self.inputs.borrow_mut().values_mut() {
+            if let Some(session) = slot.session.take() {
+                session.close(Closing::Stopping);
+            }
+        }
+        let slots = std::mem::take(&mut *self.destinations.borrow_mut());
+        let mut tasks = Vec::new();
+        for slot in slots.into_values() {
+            slot.wish.send_modify(|wish| {
+                wish.programme = None;
+                wish.revision += 1;
+            });
+            tasks.push(slot.task);
+        }
+        let all = async {
+            for task in tasks {
+                let _ = task.await;
+            }
+        };
+        if timeout(STOP_TIME, all).await.is_err() {
+            tracing::warn!("not every destination could be ended properly in time");
+        }
+    }
+
+    fn publish_snapshot(&self) {
+        let snapshot = self.snapshot();
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let now = self.context.clock.now();
+        let (inputs, destinations) = (self.inputs.borrow(), self.destinations.borrow());
+        let mut snapshot = Snapshot {
+            broadcast: self.broadcast.get(),
+            refusals: self.refusals.borrow().list(),
+            ..Snapshot::default()
+        };
+        for (id, slot) in inputs.iter() {
+            let programme = slot.programme.as_ref().map(|p| p.borrow());
+            let lost = programme.as_ref().map_or(0, |p| p.frames_lost());
+            let session = slot.session.as_ref().map(|s| s.status(lost));
+            snapshot.sessions.extend(session.clone());
+            let tracks = programme.as_ref().map_or_else(Vec::new, |p| p.tracks(now));
+            let since = rfc3339(slot.state.1);
+            snapshot.inputs.insert(id.clone(), InputStatus { state: slot.state.0, since, session, tracks });
+            let (log_bytes, log_ms) = programme.map_or((0, 0), |p| (p.log.bytes() as u64, p.log.span_ms()));
+            let output = OutputStatus { input: id.clone(), kind: "passthrough", log_bytes, log_ms };
+            snapshot.outputs.insert(format!("{id}/passthrough").into(), output);
+        }
+        let mut on_air: Option<SystemTime> = None;
+        let mut sending = false;
+        for (id, slot) in destinations.iter() {
+            let (view, wish) = (slot.view.borrow(), slot.wish.borrow());
+            sending |= wish.programme.is_some();
+            if matches!(view.state(), DestinationState::Live | DestinationState::Slow) {
+                on_air = Some(on_air.map_or(view.since(), |t| t.min(view.since())));
+            }
+            snapshot.destinations.insert(id.clone(), view.status(&wish.config));
+        }
+        // A destination that reconnects does not begin the broadcast anew.
+        let since = if sending { self.on_air_since.get().or(on_air) } else { None };
+        self.on_air_since.set(since);
+        snapshot.on_air_since = since.map(rfc3339);
+        snapshot
+    }
+}
+
+/// The input that an output belongs to: what stands before the slash.
+fn input_of(output: &str) -> &str {
+    output.split_once('/').map_or(output, |(input, _)| input)
+}

@@ -1,0 +1,444 @@
+//! Publishers: from the listener to the programme.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use brookbox_rtmp::{Refusal as RtmpRefusal, SecretKey, ServerConfig, ServerEvent, ServerSession, amf, data_head};
+use secrecy::ExposeSecret;
+use subtle::ConstantTimeEq;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::address::{Reach, reach};
+use crate::connections::{Places, Stage};
+use crate::engine::Engine;
+use crate::programme::{DATA, Shared};
+use crate::{Event, EventCode, Id, SessionStatus, clock};
+
+/// A stranger has this long to show a right key.
+const STRANGER_DEADLINE: Duration = Duration::from_secs(10);
+/// Time between two reads from a publisher. What arrives meanwhile is one batch for every reader: fewer wake-ups,
+/// fewer system calls.
+const BATCH: Duration = Duration::from_millis(2);
+/// Bytes read in one turn, so that a publisher faster than real time leaves the readers their turn.
+const MAX_TURN: usize = 1 << 20;
+/// A publisher that sent nothing for this long gives way to another one, ms; from the same address sooner.
+const SILENT_MS: u64 = 2_000;
+const SILENT_SAME_ADDRESS_MS: u64 = 500;
+/// This far ahead of real time a publisher is a file being copied, and waits for slow readers, ms.
+const AHEAD_MS: u64 = 3_000;
+/// A refusal is read by the publisher before the connection goes.
+const REFUSAL_TIME: Duration = Duration::from_millis(500);
+
+/// A publisher that was let in.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: Id,
+    pub(crate) input: Id,
+    pub(crate) peer: SocketAddr,
+    since: SystemTime,
+    program: RefCell<Option<String>>,
+    bytes: Cell<u64>,
+    /// Engine time of the last byte, ms.
+    pub(crate) heard: Cell<u64>,
+    closing: Cell<Option<Closing>>,
+    close: Rc<Notify>,
+}
+
+/// Why the box closes a publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Another one took over.
+    Replaced,
+    /// A person pressed *Disconnect*, disabled the input or changed its key: the programme ends.
+    Unwanted,
+    /// It sends more than the input allows.
+    Limit,
+    /// It sent nothing for too long.
+    Silent,
+    /// The box goes down.
+    Stopping,
+}
+
+impl Session {
+    /// Closes the connection; the first reason counts.
+    pub(crate) fn close(&self, why: Closing) {
+        if self.closing.get().is_none() {
+            self.closing.set(Some(why));
+        }
+        self.close.notify_one();
+    }
+
+    pub(crate) fn status(&self, frames_lost: u64) -> SessionStatus {
+        SessionStatus {
+            id: self.id.clone(),
+            input: self.input.clone(),
+            peer: self.peer.to_string(),
+            program: self.program.borrow().clone(),
+            protocol: "rtmp",
+            role: "publish",
+            since: clock::rfc3339(self.since),
+            bytes_received: self.bytes.get(),
+            frames_lost,
+        }
+    }
+}
+
+/// Accepts connections until the engine ends.
+pub(crate) async fn listen(engine: Rc<Engine>, listener: TcpListener) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors: those who are here matter more than who comes.
+                tracing::warn!(%error, "a connection was not accepted");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        if engine.is_blocked(peer.ip()) {
+            continue;
+        }
+        let limits = engine.settings.limits;
+        let places = Places {
+            all: limits.rtmp_connections,
+            strangers: limits.rtmp_unauthenticated,
+            strangers_per_address: limits.rtmp_connections_per_address,
+        };
+        let admitted = engine.connections.borrow_mut().admit(peer.ip(), places);
+        let Some((number, close)) = admitted else {
+            engine.refused(peer, "limit", None);
+            continue;
+        };
+        let engine = engine.clone();
+        tokio::task::spawn_local(async move {
+            Connection { engine: &engine, stream, peer, number, close }.serve().await;
+            engine.connections.borrow_mut().remove(number);
+        });
+    }
+}
+
+/// One connection to the listener.
+struct Connection<'e> {
+    engine: &'e Rc<Engine>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    number: u64,
+    close: Rc<Notify>,
+}
+
+/// What a publisher wants to publish.
+struct Request {
+    key: SecretKey,
+    program: Option<String>,
+}
+
+/// How a connection ended.
+enum Gone {
+    /// The publisher ended its stream as the protocol has it.
+    Properly,
+    /// The connection is lost, or broke the protocol.
+    Lost,
+    /// The box closed it.
+    Closed(Closing),
+}
+
+impl Connection<'_> {
+    async fn serve(mut self) {
+        // Small messages are answers to a publisher that waits for them.
+        let _ = self.stream.set_nodelay(true);
+        let limits = self.engine.settings.limits;
+        let mut seed = [0; 32];
+        if getrandom::fill(&mut seed).is_err() {
+            return;
+        }
+        let mut config = ServerConfig::default();
+        config.after.message = limits.message_bytes;
+        let mut rtmp = ServerSession::new(config, seed);
+        let deadline = Instant::now() + STRANGER_DEADLINE;
+        let request = tokio::select! {
+            biased;
+            () = self.close.notified() => return,
+            () = sleep_until(deadline) => return,
+            request = Self::until_publish(&mut self.stream, &mut rtmp, self.engine, self.number, self.peer) => request,
+        };
+        let Some(request) = request else { return };
+        match self.admit(&request).await {
+            Ok(session) => {
+                rtmp.accept_publish();
+                self.engine.connections.borrow_mut().set_stage(self.number, Stage::Trusted);
+                let programme = self.engine.publisher_started(&session);
+                let gone = self.publish(&mut rtmp, &session, &programme).await;
+                self.engine.publisher_gone(&session, &programme, match gone {
+                    Gone::Properly => crate::engine::Ending::Proper,
+                    Gone::Lost => crate::engine::Ending::Lost,
+                    Gone::Closed(why) => crate::engine::Ending::Closed(why),
+                });
+                if let Gone::Closed(_) = gone {
+                    rtmp.close_publish("closed by the box");
+                    self.say_goodbye(&mut rtmp).await;
+                }
+            }
+            Err(refusal) => {
+                rtmp.refuse(refusal);
+                self.say_goodbye(&mut rtmp).await;
+            }
+        }
+    }
+
+    /// Reads until the peer wants to publish. None: it went away, broke the protocol, or wanted something else.
+    async fn until_publish(
+        stream: &mut TcpStream,
+        rtmp: &mut ServerSession,
+        engine: &Rc<Engine>,
+        number: u64,
+        peer: SocketAddr,
+    ) -> Option<Request> {
+        let mut buffer = [0; 4096];
+        loop {
+            while let Some(event) = rtmp.poll_event() {
+                match event {
+                    ServerEvent::Connected { .. } => {
+                        engine.connections.borrow_mut().set_stage(number, Stage::Connected);
+                    }
+                    ServerEvent::Publish { key, program, .. } => return Some(Request { key, program }),
+                    ServerEvent::Play { .. } => rtmp.refuse(RtmpRefusal::Rejected),
+                    _ => {}
+                }
+            }
+            flush(stream, rtmp).await.ok()?;
+            stream.readable().await.ok()?;
+            let n = match stream.try_read(&mut buffer) {
+                Ok(0) => return None,
+                Ok(n) => n,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                Err(_) => return None,
+            };
+            if let Err(error) = rtmp.handle_input(buffer.get(..n)?) {
+                tracing::debug!(%peer, %error, "a peer broke the protocol");
+                engine.refused(peer, "protocol", None);
+                return None;
+            }
+        }
+    }
+
+    /// Decides whether a publisher is let in.
+    async fn admit(&self, request: &Request) -> Result<Rc<Session>, RtmpRefusal> {
+        let engine = self.engine;
+        let found = engine.inputs.borrow().values().map(|slot| &slot.config).find(|input| {
+            let key = input.key.expose_secret().as_bytes();
+            bool::from(key.ct_eq(request.key.expose().as_bytes()))
+        }).cloned();
+        let Some(input) = found else {
+            engine.refused(self.peer, "bad_key", None);
+            return Err(RtmpRefusal::BadName);
+        };
+        if !input.enabled {
+            engine.refused(self.peer, "disabled", Some(&input.id));
+            return Err(RtmpRefusal::Denied);
+        }
+        if !input.allow_public && reach(self.peer.ip()) != Reach::Local {
+            engine.refused(self.peer, "public_address", Some(&input.id));
+            return Err(RtmpRefusal::Denied);
+        }
+        if input.limits.sessions == 0 {
+            engine.refused(self.peer, "limit", Some(&input.id));
+            return Err(RtmpRefusal::Denied);
+        }
+        if !self.may_take_over(&input.id).await {
+            engine.publisher_active(self.peer, &input);
+            return Err(RtmpRefusal::BadName);
+        }
+        Ok(Rc::new(Session {
+            id: engine.new_session_id(),
+            input: input.id.clone(),
+            peer: self.peer,
+            since: SystemTime::now(),
+            program: RefCell::new(request.program.as_deref().map(printable)),
+            bytes: Cell::new(0),
+            heard: Cell::new(engine.context.clock.now()),
+            closing: Cell::new(None),
+            close: self.close.clone(),
+        }))
+    }
+
+    /// Whether the input is free, or its publisher silent long enough. One that still sends is seen within a frame;
+    /// one that is gone without a word is waited for, so that a returning publisher gets in at its first try.
+    async fn may_take_over(&self, input: &Id) -> bool {
+        let start = self.engine.context.clock.now();
+        loop {
+            let Some(active) = self.engine.active_session(input) else { return true };
+            let now = self.engine.context.clock.now();
+            if active.heard.get() > start {
+                return false;
+            }
+            let same = active.peer.ip() == self.peer.ip();
+            let limit = if same { SILENT_SAME_ADDRESS_MS } else { SILENT_MS };
+            if now.saturating_sub(active.heard.get()) > limit {
+                active.close(Closing::Replaced);
+                return true;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Reads frames into the programme until the connection ends.
+    async fn publish(&mut self, rtmp: &mut ServerSession, session: &Session, programme: &Shared) -> Gone {
+        let began = (self.engine.context.clock.now(), programme.borrow().time());
+        let Ok(()) = flush(&mut self.stream, rtmp).await else { return Gone::Lost };
+        loop {
+            tokio::select! {
+                biased;
+                () = self.close.notified() => {
+                    return Gone::Closed(session.closing.get().unwrap_or(Closing::Unwanted));
+                }
+                ready = self.stream.readable() => if ready.is_err() { return Gone::Lost },
+            }
+            let turn = self.read_turn(rtmp, session);
+            let ended = self.take_events(rtmp, session, programme);
+            if ended {
+                return Gone::Properly;
+            }
+            if turn.is_none() {
+                return Gone::Lost;
+            }
+            if !rtmp.output().is_empty() && self.write_some(rtmp).is_err() {
+                return Gone::Lost;
+            }
+            sleep(BATCH).await;
+            while self.ahead_of_readers(programme, began) {
+                sleep(BATCH).await;
+                if session.closing.get().is_some() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads what is there, up to a bound. None: the connection is lost or broke the protocol.
+    fn read_turn(&mut self, rtmp: &mut ServerSession, session: &Session) -> Option<()> {
+        let mut buffer = self.engine.read_buffer.borrow_mut();
+        let mut turn = 0;
+        while turn < MAX_TURN {
+            match self.stream.try_read(&mut buffer) {
+                Ok(0) => return None,
+                Ok(n) => {
+                    turn += n;
+                    session.heard.set(self.engine.context.clock.now());
+                    session.bytes.set(session.bytes.get() + n as u64);
+                    if let Err(error) = rtmp.handle_input(buffer.get(..n)?) {
+                        tracing::warn!(peer = %self.peer, %error, "the publisher broke the protocol");
+                        return None;
+                    }
+                    if n < buffer.len() {
+                        return Some(());
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Some(()),
+                Err(_) => return None,
+            }
+        }
+        Some(())
+    }
+
+    /// Hands frames on. Says whether the publisher ended its stream.
+    fn take_events(&mut self, rtmp: &mut ServerSession, session: &Session, programme: &Shared) -> bool {
+        let now = self.engine.context.clock.now();
+        let mut inner = programme.borrow_mut();
+        let (before, begun) = (inner.log.end(), inner.begun());
+        let mut ended = false;
+        while let Some(event) = rtmp.poll_event() {
+            match event {
+                ServerEvent::Media(message) => {
+                    if message.kind == DATA && let Some(name) = encoder(&message.body) {
+                        *session.program.borrow_mut() = Some(printable(&name));
+                    }
+                    inner.push(&message, now);
+                }
+                ServerEvent::Unpublish => {
+                    ended = true;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        if inner.log.end() > before {
+            inner.log.wake();
+        }
+        let begins = inner.begun() && !begun;
+        drop(inner);
+        if begins {
+            self.engine.programme_begun(&session.input);
+        }
+        ended
+    }
+
+    fn write_some(&self, rtmp: &mut ServerSession) -> std::io::Result<()> {
+        match self.stream.try_write(rtmp.output()) {
+            Ok(n) => rtmp.consume_output(n),
+            // It is written with the next turn; the session bounds what can wait.
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A publisher faster than real time waits for readers that would lose their place; a live one never does.
+    fn ahead_of_readers(&self, programme: &Shared, (began, time): (u64, u64)) -> bool {
+        let programme = programme.borrow();
+        let passed = self.engine.context.clock.now().saturating_sub(began);
+        let ahead = programme.time().saturating_sub(time).saturating_sub(passed);
+        ahead > AHEAD_MS && programme.log.longest_backlog() > self.engine.settings.limits.log_bytes / 2
+    }
+
+    async fn say_goodbye(&mut self, rtmp: &mut ServerSession) {
+        let _ = timeout(REFUSAL_TIME, async {
+            flush(&mut self.stream, rtmp).await?;
+            self.stream.shutdown().await?;
+            // Read what still comes, so that the kernel sends no reset that would overtake the refusal.
+            let mut rest = [0; 4096];
+            loop {
+                self.stream.readable().await?;
+                match self.stream.try_read(&mut rest) {
+                    Ok(0) => return Ok(()),
+                    Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return Err(error),
+                    _ => {}
+                }
+            }
+        })
+        .await;
+    }
+}
+
+async fn flush(stream: &mut TcpStream, rtmp: &mut ServerSession) -> std::io::Result<()> {
+    while !rtmp.output().is_empty() {
+        let n = stream.write(rtmp.output()).await?;
+        rtmp.consume_output(n);
+    }
+    Ok(())
+}
+
+/// The encoder's name in `onMetaData`, which says more than the connection's own.
+fn encoder(body: &[u8]) -> Option<String> {
+    let head = data_head(body).filter(|head| head.name == "onMetaData")?;
+    let (values, _) = amf::decode_one(body.get(head.values_at..)?, amf::Limits::default()).ok()?;
+    values.as_object()?.get_str("encoder").map(str::to_owned)
+}
+
+/// A publisher's own name, fit to be shown.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
+/// An event about a publisher.
+pub(crate) fn event(code: EventCode, input: Option<&Id>, peer: SocketAddr) -> Event {
+    let mut event = Event::now(code);
+    event.input = input.cloned();
+    event.params.insert("peer", peer.ip().to_string());
+    event
+}

@@ -1,0 +1,328 @@
+//! The programme: the continuous timeline that an input gives to everything downstream.
+//!
+//! It lives from the publisher's start to its proper end, over every reconnect in between. Frames come in with the
+//! publisher's timestamps, are repaired and rebased ([`Timeline`]), and are appended to the [`Log`] in wire form.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use brookbox_media::{self as media, FourCc, Media};
+use brookbox_rtmp::Message;
+
+use crate::TrackStatus;
+use crate::log::{Log, NewEntry, Preamble, Retention, Role};
+use crate::timeline::{Stamp, Timeline};
+use crate::tracks::Tracks;
+
+/// Message type ids of RTMP.
+pub(crate) const AUDIO: u8 = 8;
+pub(crate) const VIDEO: u8 = 9;
+pub(crate) const DATA: u8 = 18;
+
+/// Shared by the publisher, the destinations and the engine, all on one thread.
+pub(crate) type Shared = Rc<RefCell<Programme>>;
+
+/// Where the programme is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// A publisher is there.
+    Running,
+    /// The publisher went away without a proper end, at this engine time (ms), and may return.
+    Held { since: u64 },
+    /// Nothing comes any more.
+    Ended,
+}
+
+/// One input's programme.
+#[derive(Debug)]
+pub(crate) struct Programme {
+    pub(crate) log: Log,
+    pub(crate) life: Life,
+    timeline: Timeline,
+    tracks: Tracks,
+    configs: Configs,
+    /// A returning publisher takes over at its first keyframe.
+    until_key: bool,
+    /// Whether a coded frame has been seen: only then is it known what destinations have to be told.
+    begun: bool,
+    last_frame: u64,
+}
+
+impl Programme {
+    pub(crate) fn new(retention: Retention, now: u64) -> Shared {
+        Rc::new(RefCell::new(Self {
+            log: Log::new(retention),
+            life: Life::Running,
+            timeline: Timeline::default(),
+            tracks: Tracks::default(),
+            configs: Configs::default(),
+            until_key: false,
+            begun: false,
+            last_frame: now,
+        }))
+    }
+
+    /// A publisher takes over where another one, or an earlier connection of the same one, left off.
+    pub(crate) fn resume(&mut self) {
+        self.life = Life::Running;
+        self.timeline.restart();
+        self.tracks.restart();
+        self.configs.session_begins();
+        self.until_key = self.tracks.has_video();
+    }
+
+    /// The publisher's connection is lost.
+    pub(crate) fn hold(&mut self, now: u64) {
+        if self.life == Life::Running {
+            self.life = Life::Held { since: now };
+        }
+    }
+
+    /// Nothing comes any more: readers send what is left and end properly.
+    pub(crate) fn end(&mut self) {
+        self.life = Life::Ended;
+        self.log.wake();
+    }
+
+    /// Takes one message from the publisher. Readers are woken by whoever calls, once for a batch.
+    pub(crate) fn push(&mut self, message: &Message, now: u64) {
+        let kind = match message.kind {
+            AUDIO => Media::Audio,
+            VIDEO => Media::Video,
+            _ => Media::Data,
+        };
+        let summary = media::summary(kind, &message.body);
+        let (role, stamp) = place(kind, summary.role);
+        if self.until_key {
+            match role {
+                Role::Key => self.until_key = false,
+                Role::Inter | Role::Audio => return,
+                Role::Always => {}
+            }
+        }
+        let time = self.timeline.stamp(stamp, message.timestamp, now);
+        self.tracks.note(kind, &message.body, time, now);
+        let known = match role {
+            Role::Always => match Slot::of(message, &summary) {
+                Some(slot) => self.configs.note(self.log.end(), slot, &message.body),
+                None => false,
+            },
+            Role::Key | Role::Inter | Role::Audio => {
+                (self.begun, self.last_frame) = (true, now);
+                false
+            }
+        };
+        if !known {
+            self.log.append(NewEntry { kind: message.kind, role, time, arrived: now, body: &message.body });
+        }
+    }
+
+    /// Whether destinations can begin: what the stream is made of is known.
+    pub(crate) fn begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Engine time of the newest frame, ms.
+    pub(crate) fn last_frame(&self) -> u64 {
+        self.last_frame
+    }
+
+    /// Newest programme time, ms.
+    pub(crate) fn time(&self) -> u64 {
+        self.timeline.newest()
+    }
+
+    /// The configuration a reader needs that begins at message `seq`; empty at the very beginning.
+    pub(crate) fn preamble(&self, seq: u64) -> Preamble {
+        self.configs.before(seq)
+    }
+
+    /// What is sent, measured at `now`.
+    pub(crate) fn tracks(&self, now: u64) -> Vec<TrackStatus> {
+        self.tracks.status(now)
+    }
+
+    /// 5 s mean of everything, bit/s.
+    pub(crate) fn bitrate_bps(&self, now: u64) -> u64 {
+        self.tracks.bitrate_bps(now)
+    }
+
+    /// Timestamp gaps in video, as frames.
+    pub(crate) fn frames_lost(&self) -> u64 {
+        self.tracks.frames_lost()
+    }
+
+    /// Codecs that only Enhanced RTMP carries; empty for an ordinary stream.
+    pub(crate) fn enhanced_codecs(&self) -> Vec<FourCc> {
+        self.tracks.enhanced_codecs()
+    }
+
+    /// The codec of the lowest video track.
+    pub(crate) fn video_codec(&self) -> Option<FourCc> {
+        self.tracks.video_codec()
+    }
+}
+
+/// How a message is logged and which clock it follows.
+fn place(kind: Media, role: media::Role) -> (Role, Stamp) {
+    match (kind, role) {
+        (Media::Video, media::Role::Key) => (Role::Key, Stamp::VideoFrame),
+        (Media::Video, media::Role::Inter) => (Role::Inter, Stamp::VideoFrame),
+        (Media::Video, _) => (Role::Always, Stamp::VideoConfig),
+        (Media::Audio, media::Role::Audio) => (Role::Audio, Stamp::AudioFrame),
+        (Media::Audio, _) => (Role::Always, Stamp::AudioConfig),
+        (Media::Data, _) => (Role::Always, Stamp::Data),
+    }
+}
+
+/// What makes two configuration messages the same slot: a newer one replaces the older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    message: u8,
+    track: u8,
+    kind: Option<media::Kind>,
+}
+
+impl Slot {
+    /// None for what concerns only its moment.
+    fn of(message: &Message, summary: &media::Summary) -> Option<Self> {
+        let slot = |kind| Some(Self { message: message.kind, track: summary.track, kind });
+        match (message.kind, summary.role) {
+            (AUDIO | VIDEO, media::Role::Config) => slot(Some(summary.kind)),
+            (DATA, _) if is_metadata(&message.body) => slot(None),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Config {
+    slot: Slot,
+    /// Not yet confirmed by the session that is publishing now.
+    stale: bool,
+    body: Rc<[u8]>,
+}
+
+/// The configuration in force at each place of the log.
+#[derive(Debug, Default)]
+struct Configs {
+    current: Vec<Config>,
+    /// From which message on which preamble holds, oldest first.
+    versions: Vec<(u64, Preamble)>,
+}
+
+/// A preamble is bounded whatever a publisher invents.
+const MAX_CONFIGS: usize = 64;
+const MAX_CONFIG_BYTES: usize = 1 << 20;
+const MAX_VERSIONS: usize = 256;
+
+impl Configs {
+    fn session_begins(&mut self) {
+        for config in &mut self.current {
+            config.stale = true;
+        }
+    }
+
+    /// Notes a message that is about to be appended as `seq`. Says whether a returning publisher only repeats what
+    /// everybody knows already: a repeated header is a discontinuity to some servers.
+    fn note(&mut self, seq: u64, slot: Slot, body: &[u8]) -> bool {
+        let place = self.current.iter().position(|c| c.slot == slot);
+        if let Some(config) = place.and_then(|i| self.current.get_mut(i)) {
+            let repeated = std::mem::take(&mut config.stale) && *config.body == *body;
+            if repeated {
+                return true;
+            }
+            if *config.body == *body {
+                return false;
+            }
+            config.body = body.into();
+        } else if self.current.len() < MAX_CONFIGS && body.len() <= MAX_CONFIG_BYTES / MAX_CONFIGS {
+            self.current.push(Config { slot, stale: false, body: body.into() });
+        }
+        let preamble = self.current.iter().map(|c| (c.slot.message, c.body.clone())).collect();
+        if self.versions.len() >= MAX_VERSIONS {
+            self.versions.remove(0);
+        }
+        // In force for readers that begin after this very message.
+        self.versions.push((seq + 1, preamble));
+        false
+    }
+
+    fn before(&self, seq: u64) -> Preamble {
+        let place = self.versions.partition_point(|(from, _)| *from <= seq);
+        let version = place.checked_sub(1).and_then(|i| self.versions.get(i));
+        version.map_or_else(|| Rc::from([]), |(_, preamble)| preamble.clone())
+    }
+}
+
+/// Whether script data is `onMetaData`, bare or wrapped by `@setDataFrame`.
+pub(crate) fn is_metadata(body: &[u8]) -> bool {
+    const NAME: &[u8] = b"\x02\0\x0aonMetaData";
+    const WRAPPER: &[u8] = b"\x02\0\x0d@setDataFrame";
+    body.strip_prefix(WRAPPER).unwrap_or(body).starts_with(NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u8, timestamp: u32, body: &[u8]) -> Message {
+        Message { kind, stream_id: 1, timestamp, body: body.to_vec() }
+    }
+
+    const AVC_HEADER: &[u8] = &[0x17, 0, 0, 0, 0, 1, 0x64, 0, 0x2a];
+    const AVC_KEY: &[u8] = &[0x17, 1, 0, 0, 0, 0, 0, 0, 1, 0x65];
+    const AVC_INTER: &[u8] = &[0x27, 1, 0, 0, 0, 0, 0, 0, 1, 0x41];
+    const AAC_HEADER: &[u8] = &[0xaf, 0, 0x11, 0x90];
+    const AAC_FRAME: &[u8] = &[0xaf, 1, 0x21];
+
+    fn programme() -> Programme {
+        let shared = Programme::new(Retention { ms: 10_000, bytes: 1 << 20 }, 0);
+        Rc::try_unwrap(shared).unwrap().into_inner()
+    }
+
+    fn roles(p: &Programme) -> Vec<Role> {
+        p.log.from(0).map(|(_, e)| e.role).collect()
+    }
+
+    #[test]
+    fn destinations_begin_once_a_frame_is_there() {
+        let mut p = programme();
+        p.push(&message(VIDEO, 0, AVC_HEADER), 0);
+        assert!(!p.begun());
+        p.push(&message(VIDEO, 0, AVC_KEY), 0);
+        assert!(p.begun());
+        assert_eq!(roles(&p), [Role::Always, Role::Key]);
+    }
+
+    #[test]
+    fn a_returning_publisher_takes_over_at_its_first_keyframe() {
+        let mut p = programme();
+        for (kind, body) in [(VIDEO, AVC_HEADER), (AUDIO, AAC_HEADER), (VIDEO, AVC_KEY), (AUDIO, AAC_FRAME)] {
+            p.push(&message(kind, 0, body), 0);
+        }
+        p.hold(100);
+        p.resume();
+        let before = p.log.end();
+        p.push(&message(VIDEO, 0, AVC_HEADER), 200);
+        p.push(&message(VIDEO, 0, AVC_INTER), 200);
+        p.push(&message(AUDIO, 0, AAC_FRAME), 200);
+        assert_eq!(p.log.end(), before, "the same header is not repeated, nothing can be decoded yet");
+        p.push(&message(VIDEO, 40, AVC_KEY), 240);
+        assert_eq!(p.log.get(before).unwrap().role, Role::Key);
+        p.push(&message(AUDIO, 0, &[0xaf, 0, 0x12, 0x10]), 240);
+        assert_eq!(p.log.end(), before + 2, "another header is passed on");
+    }
+
+    #[test]
+    fn a_reader_in_the_middle_gets_the_configuration_of_that_place() {
+        let mut p = programme();
+        p.push(&message(VIDEO, 0, AVC_HEADER), 0);
+        p.push(&message(VIDEO, 0, AVC_KEY), 0);
+        p.push(&message(VIDEO, 40, &[0x17, 0, 0, 0, 0, 1, 0x4d, 0, 0x2a]), 0);
+        p.push(&message(VIDEO, 40, AVC_KEY), 0);
+        assert_eq!(p.preamble(0).len(), 0, "the log has it all");
+        assert_eq!(*p.preamble(1)[0].1, *AVC_HEADER);
+        assert_eq!(p.preamble(3)[0].1[6], 0x4d);
+    }
+}

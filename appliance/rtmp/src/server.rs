@@ -1,0 +1,592 @@
+//! The server's side of a connection.
+
+use std::{collections::VecDeque, fmt};
+
+use crate::{
+    Error, ErrorKind, Message, SecretKey,
+    amf::{Object, Value},
+    chunk,
+    command::{self, Command, Wrapping},
+    link::{Incoming, Link},
+    message::{kind, split_aggregate, user_control},
+};
+
+/// What a peer may make a [`ServerSession`] hold. All sizes in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest message.
+    pub message: usize,
+    /// Unfinished messages of all chunk streams together.
+    pub unfinished: usize,
+    /// Chunk streams in use. The state of one takes about 100 bytes.
+    pub chunk_streams: usize,
+    /// Events that wait for [`ServerSession::poll_event`]: how many.
+    pub events: usize,
+    /// Events that wait: bytes of their bodies.
+    pub event_bytes: usize,
+    /// Answers that the peer has not read yet.
+    pub output: usize,
+}
+
+impl Limits {
+    fn chunk(self) -> chunk::Limits {
+        chunk::Limits { message: self.message, unfinished: self.unfinished, chunk_streams: self.chunk_streams }
+    }
+}
+
+/// How a [`ServerSession`] behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// For a peer whose stream name has not been accepted: a stranger.
+    pub before: Limits,
+    /// For an accepted publisher.
+    pub after: Limits,
+    /// Chunk size we announce. FFmpeg copies it for what it sends: a large one saves both sides work.
+    pub chunk_size: u32,
+    /// Acknowledgement window and peer bandwidth we announce, bytes.
+    pub window: u32,
+}
+
+impl Default for ServerConfig {
+    /// A stranger makes it hold less than 256 KB. An accepted publisher may send any message that RTMP can express, but not
+    /// many large ones at the same time.
+    fn default() -> Self {
+        Self {
+            before: Limits {
+                message: 64 << 10,
+                unfinished: 64 << 10,
+                chunk_streams: 16,
+                events: 64,
+                event_bytes: 64 << 10,
+                output: 16 << 10,
+            },
+            after: Limits {
+                message: 0x00ff_ffff,
+                unfinished: 24 << 20,
+                chunk_streams: 64,
+                events: 16 << 10,
+                event_bytes: 24 << 20,
+                output: 64 << 10,
+            },
+            chunk_size: 65_536,
+            window: 2_500_000,
+        }
+    }
+}
+
+/// What happened on a connection.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ServerEvent {
+    /// `connect` came and has been answered.
+    Connected {
+        /// Application: everything between host and stream name, query included. May be empty or nested. Some clients put the
+        /// stream key here.
+        app: String,
+        /// The address the client used.
+        tc_url: String,
+        /// What the client calls itself (`flashVer`).
+        program: Option<String>,
+        /// Enhanced RTMP: the client named codecs or abilities.
+        enhanced: bool,
+    },
+    /// A publisher asks to be let in: answer with [`ServerSession::accept_publish`] or [`ServerSession::refuse`].
+    Publish {
+        /// Application, without a stream key that the client put there; query included.
+        app: String,
+        /// Stream name up to its `?`, without directories before it.
+        key: SecretKey,
+        /// Stream name behind its `?`, or that of the application if the key came from there.
+        query: String,
+        /// What the client calls itself (`flashVer`).
+        program: Option<String>,
+    },
+    /// A viewer asks for a stream: [`ServerSession::refuse`] is the only answer there is.
+    Play {
+        /// As in `Publish`.
+        app: String,
+        /// As in `Publish`.
+        key: SecretKey,
+        /// As in `Publish`.
+        query: String,
+        /// As in `Publish`.
+        program: Option<String>,
+    },
+    /// Audio, video or data of the accepted publisher: kinds 8, 9 and 18, never empty. Data in AMF3 form has become 18,
+    /// aggregates have been split; all else, `@setDataFrame` included, is as it came.
+    Media(Message),
+    /// The publisher ended its stream on purpose (`FCUnpublish`, `deleteStream`, `closeStream`). Nothing more is taken from it.
+    Unpublish,
+}
+
+/// Leaves out all that may hold a stream key, and the bodies of media.
+impl fmt::Debug for ServerEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected { program, enhanced, .. } => {
+                let mut shown = f.debug_struct("Connected");
+                shown.field("program", program).field("enhanced", enhanced).finish_non_exhaustive()
+            }
+            Self::Publish { program, .. } => {
+                f.debug_struct("Publish").field("program", program).finish_non_exhaustive()
+            }
+            Self::Play { program, .. } => f.debug_struct("Play").field("program", program).finish_non_exhaustive(),
+            Self::Media(message) => f.debug_tuple("Media").field(message).finish(),
+            Self::Unpublish => f.write_str("Unpublish"),
+        }
+    }
+}
+
+/// Why a request is refused, in the codes that clients know. OBS takes each of them as final and does not try again at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `NetStream.Publish.BadName`: the name is wrong or somebody else is publishing with it.
+    BadName,
+    /// `NetStream.Publish.Denied`.
+    Denied,
+    /// `NetStream.Publish.Rejected`.
+    Rejected,
+    /// `NetStream.Failed`.
+    Failed,
+    /// `NetConnection.Connect.InvalidApp`.
+    InvalidApp,
+    /// `NetStream.Play.StreamNotFound`.
+    StreamNotFound,
+}
+
+impl Refusal {
+    /// The code on the wire.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BadName => "NetStream.Publish.BadName",
+            Self::Denied => "NetStream.Publish.Denied",
+            Self::Rejected => "NetStream.Publish.Rejected",
+            Self::Failed => "NetStream.Failed",
+            Self::InvalidApp => "NetConnection.Connect.InvalidApp",
+            Self::StreamNotFound => "NetStream.Play.StreamNotFound",
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            Self::BadName => "The stream key is not known or is in use.",
+            Self::Denied => "Publishing is not allowed.",
+            Self::Rejected => "The stream was rejected.",
+            Self::Failed => "The server cannot take the stream.",
+            Self::InvalidApp => "There is no such application.",
+            Self::StreamNotFound => "There is no such stream.",
+        }
+    }
+}
+
+/// One client's connection: bytes in, events and bytes out.
+///
+/// The caller reads from its socket into [`handle_input`](Self::handle_input), fetches all events, writes
+/// [`output`](Self::output) and closes when `handle_input` fails. See the crate's documentation for an example.
+pub struct ServerSession {
+    config: ServerConfig,
+    link: Link,
+    /// Application and program, once `connect` has come.
+    connected: Option<(String, Option<String>)>,
+    /// Stream ids given out by `createStream`, a bit each.
+    streams: u16,
+    state: State,
+    events: VecDeque<ServerEvent>,
+    /// Media that came between `publish` and its acceptance.
+    early: VecDeque<Message>,
+    /// Bytes in `events` and `early`.
+    event_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// `publish` or `play` waits for the caller.
+    Asked {
+        stream_id: u32,
+        wrapping: Wrapping,
+        play: bool,
+    },
+    Publishing {
+        stream_id: u32,
+        wrapping: Wrapping,
+    },
+    /// Refused or ended by us: nothing more is taken.
+    Over,
+}
+
+impl fmt::Debug for ServerSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerSession").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl ServerSession {
+    /// A session for a connection just accepted. `random` feeds the handshake and should differ for each connection.
+    #[must_use]
+    pub fn new(config: ServerConfig, random: [u8; 32]) -> Self {
+        Self {
+            config,
+            link: Link::server(random, config.before.chunk(), config.before.output),
+            connected: None,
+            streams: 0,
+            state: State::Idle,
+            events: VecDeque::new(),
+            early: VecDeque::new(),
+            event_bytes: 0,
+        }
+    }
+
+    /// Takes all bytes. Events are to be fetched after each call, of which 64 KB is a good size: limits count what waits.
+    ///
+    /// # Errors
+    /// The peer breaks the protocol or passes a limit. The connection is to be closed; `output` may still be written.
+    pub fn handle_input(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        self.take(&mut bytes).map_err(|kind| self.link.fail(kind))
+    }
+
+    /// The next event, in the order in which things came.
+    pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        let event = self.events.pop_front()?;
+        self.event_bytes = self.event_bytes.saturating_sub(weight(&event));
+        Some(event)
+    }
+
+    /// Bytes to be written to the peer.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.link.out.bytes()
+    }
+
+    /// The first `n` bytes of [`output`](Self::output) have been written.
+    pub fn consume_output(&mut self, n: usize) {
+        self.link.out.consume(n);
+    }
+
+    /// Lets the publisher in that asked last: answers `NetStream.Publish.Start` and raises the limits. Without a request to
+    /// publish it does nothing.
+    pub fn accept_publish(&mut self) {
+        let State::Asked { stream_id, wrapping, play: false } = self.state else { return };
+        self.state = State::Publishing { stream_id, wrapping };
+        self.link.set_limits(self.config.after.chunk(), self.config.after.output);
+        self.events.extend(self.early.drain(..).map(ServerEvent::Media));
+
+        let start = command::info("status", "NetStream.Publish.Start", "The stream is being published.");
+        // These few bytes come under the raised limit: they cannot fail.
+        let _ = self.link.send_user_control(user_control::STREAM_BEGIN, stream_id);
+        let _ = self.link.send_command(wrapping, 0, "onFCPublish", 0.0, &[Value::Null, start.clone().into()]);
+        let _ = self.link.send_command(wrapping, stream_id, "onStatus", 0.0, &[Value::Null, start.into()]);
+    }
+
+    /// Refuses the request to publish or play that waits, with an `onStatus` of level `error`. The caller then writes `output`
+    /// and closes; nothing more is taken from the peer. Without a request it does nothing.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        let State::Asked { stream_id, wrapping, .. } = self.state else { return };
+        self.end(wrapping, stream_id, command::info("error", refusal.code(), refusal.description()));
+    }
+
+    /// Tells a live publisher that its stream is ended by this side (`NetStream.Unpublish.Success`, `description` in words).
+    /// The caller then writes `output` and closes; nothing more is taken from the peer. Without a publisher it does nothing.
+    pub fn close_publish(&mut self, description: &str) {
+        let State::Publishing { stream_id, wrapping } = self.state else { return };
+        let _ = self.link.send_user_control(user_control::STREAM_EOF, stream_id);
+        self.end(wrapping, stream_id, command::info("status", "NetStream.Unpublish.Success", description));
+    }
+
+    /// Bytes held for this peer: unfinished messages, events, output, state.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.link.buffered()
+            + self.event_bytes
+            + self.events.capacity() * size_of::<ServerEvent>()
+            + self.early.capacity() * size_of::<Message>()
+    }
+
+    fn end(&mut self, wrapping: Wrapping, stream_id: u32, status: Object) {
+        // A peer that has not read its earlier answers will not read this one either.
+        let _ = self.link.send_command(wrapping, stream_id, "onStatus", 0.0, &[Value::Null, status.into()]);
+        self.state = State::Over;
+        self.early = VecDeque::new();
+    }
+
+    fn take(&mut self, bytes: &mut &[u8]) -> Result<(), ErrorKind> {
+        if !self.link.is_open() && !self.link.open(bytes)? {
+            return Ok(());
+        }
+        while self.state != State::Over
+            && let Some(incoming) = self.link.next(bytes)?
+        {
+            match incoming {
+                Incoming::Message(message) => self.message(message)?,
+                // We send no media that a client could acknowledge.
+                Incoming::Acknowledged(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message) -> Result<(), ErrorKind> {
+        match message.kind {
+            kind::COMMAND | kind::COMMAND_AMF3 => self.command(Command::read(message)?),
+            kind::AUDIO | kind::VIDEO | kind::DATA | kind::DATA_AMF3 => self.media(message),
+            kind::AGGREGATE => split_aggregate(&message).try_for_each(|part| self.part(part?)),
+            // Shared objects and kinds nobody has defined.
+            _ => Ok(()),
+        }
+    }
+
+    /// Aggregates hold media; an aggregate inside an aggregate, or a command, has no meaning.
+    fn part(&mut self, part: Message) -> Result<(), ErrorKind> {
+        match part.kind {
+            kind::AUDIO | kind::VIDEO | kind::DATA | kind::DATA_AMF3 => self.media(part),
+            _ => Ok(()),
+        }
+    }
+
+    fn media(&mut self, mut message: Message) -> Result<(), ErrorKind> {
+        if message.kind == kind::DATA_AMF3 {
+            message.kind = kind::DATA;
+            // The format selector; what follows is AMF0 that may switch to AMF3.
+            if message.body.first() == Some(&0) {
+                message.body.remove(0);
+            }
+        }
+        let (State::Asked { stream_id, play: false, .. } | State::Publishing { stream_id, .. }) = self.state else {
+            return Ok(());
+        };
+        // Another stream of the same connection is not ours to mix in; an id we never gave out is an odd client's.
+        if message.body.is_empty() || (message.stream_id != stream_id && self.is_stream(message.stream_id)) {
+            return Ok(());
+        }
+        if matches!(self.state, State::Publishing { .. }) {
+            return self.push(ServerEvent::Media(message));
+        }
+        self.charge(message.body.capacity())?;
+        self.early.push_back(message);
+        Ok(())
+    }
+
+    fn push(&mut self, event: ServerEvent) -> Result<(), ErrorKind> {
+        self.charge(weight(&event))?;
+        self.events.push_back(event);
+        Ok(())
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<(), ErrorKind> {
+        let limits = match self.state {
+            State::Publishing { .. } => self.config.after,
+            _ => self.config.before,
+        };
+        if self.events.len() + self.early.len() >= limits.events {
+            return Err(ErrorKind::TooManyEvents(limits.events));
+        }
+        self.event_bytes += bytes;
+        if self.event_bytes > limits.event_bytes {
+            return Err(ErrorKind::TooMuchWaiting(limits.event_bytes));
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, mut command: Command) -> Result<(), ErrorKind> {
+        if self.connected.is_none() && command.name != "connect" {
+            return Err(ErrorKind::Unexpected("command before connect"));
+        }
+        match command.name.as_str() {
+            "connect" => self.connect(&command),
+            "createStream" => self.create_stream(&command),
+            "publish" => self.ask(&mut command, false),
+            "play" => self.ask(&mut command, true),
+            "FCUnpublish" => {
+                self.answer(&command, Value::Null)?;
+                if matches!(self.state, State::Publishing { .. }) {
+                    let done = command::info("status", "NetStream.Unpublish.Success", "The stream is unpublished.");
+                    self.link.send_command(command.wrapping, 0, "onFCUnpublish", 0.0, &[Value::Null, done.into()])?;
+                }
+                self.unpublish()
+            }
+            "deleteStream" => {
+                let Some(stream_id) = command.number().and_then(command::stream_id) else { return Ok(()) };
+                self.delete_stream(stream_id)
+            }
+            "closeStream" if self.publishing() == Some(command.stream_id) => self.unpublish(),
+            "closeStream" => Ok(()),
+            // Nothing to be done, but clients of Flash Media Server's age wait for the answer.
+            "releaseStream" | "FCPublish" | "_checkbw" => self.answer(&command, Value::Null),
+            // §7.2.1.2: a call that we do not know. Results of calls have no meaning here, since we make none.
+            name if command.transaction > 0.0 && !name.starts_with("_") => {
+                let info = command::info("error", "NetConnection.Call.Failed", "The method is not known.");
+                self.reply(&command, "_error", &[Value::Null, info.into()])
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn connect(&mut self, command: &Command) -> Result<(), ErrorKind> {
+        if self.connected.is_some() {
+            return Err(ErrorKind::Unexpected("second connect"));
+        }
+        let none = Object::new();
+        let asked = command.object.as_object().unwrap_or(&none);
+        let text = |name| asked.get_str(name).unwrap_or_default().to_owned();
+        let app = text("app").trim_matches('/').to_owned();
+        let program = asked.get_str("flashVer").map(str::to_owned);
+        let enhanced = ENHANCED_FIELDS.iter().any(|field| asked.get(field).is_some());
+
+        self.link.send_window(self.config.window)?;
+        self.link.send_peer_bandwidth(self.config.window)?;
+        self.link.send_chunk_size(self.config.chunk_size)?;
+        let mut properties =
+            Object::new().with("fmsVer", "FMS/3,5,7,7009").with("capabilities", 31.0).with("mode", 1.0);
+        if enhanced {
+            properties = enhanced_properties(properties, asked);
+        }
+        let info = command::info("status", "NetConnection.Connect.Success", "Connection succeeded.")
+            .with("objectEncoding", asked.get_number("objectEncoding").unwrap_or(0.0));
+        self.reply(command, "_result", &[properties.into(), info.into()])?;
+        self.connected = Some((app.clone(), program.clone()));
+        self.push(ServerEvent::Connected { app, tc_url: text("tcUrl"), program, enhanced })
+    }
+
+    fn create_stream(&mut self, command: &Command) -> Result<(), ErrorKind> {
+        // Id 0 is the connection.
+        let Some(free) = (1..u16::BITS).find(|&id| !self.is_stream(id)) else {
+            let info = command::info("error", "NetConnection.Call.Failed", "There are too many streams.");
+            return self.reply(command, "_error", &[Value::Null, info.into()]);
+        };
+        self.streams |= 1 << free;
+        self.answer(command, Value::Number(free.into()))
+    }
+
+    fn delete_stream(&mut self, stream_id: u32) -> Result<(), ErrorKind> {
+        if stream_id < u16::BITS {
+            self.streams &= !(1 << stream_id);
+        }
+        if self.publishing() == Some(stream_id) { self.unpublish() } else { Ok(()) }
+    }
+
+    fn ask(&mut self, command: &mut Command, play: bool) -> Result<(), ErrorKind> {
+        if self.state != State::Idle {
+            return Err(ErrorKind::Unexpected("publish or play on a connection that has a stream"));
+        }
+        let name = SecretKey::new(command.take_text().ok_or(ErrorKind::Command("publish or play without a name"))?);
+        let (app, program) = self.connected.clone().unwrap_or_default();
+        let (app, key, query) = split_name(&app, name.expose());
+        self.push(match play {
+            true => ServerEvent::Play { app, key, query, program },
+            false => ServerEvent::Publish { app, key, query, program },
+        })?;
+        self.state = State::Asked { stream_id: command.stream_id, wrapping: command.wrapping, play };
+        Ok(())
+    }
+
+    /// A planned end.
+    fn unpublish(&mut self) -> Result<(), ErrorKind> {
+        let (State::Publishing { .. } | State::Asked { .. }) = self.state else { return Ok(()) };
+        self.push(ServerEvent::Unpublish)?;
+        self.early = VecDeque::new();
+        self.state = State::Over;
+        Ok(())
+    }
+
+    fn publishing(&self) -> Option<u32> {
+        match self.state {
+            State::Publishing { stream_id, .. } | State::Asked { stream_id, .. } => Some(stream_id),
+            State::Idle | State::Over => None,
+        }
+    }
+
+    fn is_stream(&self, stream_id: u32) -> bool {
+        1u16.checked_shl(stream_id).is_some_and(|bit| self.streams & bit != 0)
+    }
+
+    fn answer(&mut self, command: &Command, result: Value) -> Result<(), ErrorKind> {
+        if command.transaction > 0.0 { self.reply(command, "_result", &[Value::Null, result]) } else { Ok(()) }
+    }
+
+    fn reply(&mut self, command: &Command, name: &str, values: &[Value]) -> Result<(), ErrorKind> {
+        self.link.send_command(command.wrapping, command.stream_id, name, command.transaction, values)
+    }
+}
+
+/// The fields of `connect` that Enhanced RTMP adds (v1 "Defining Additional Video Codecs", v2 "Enhancing NetConnection connect
+/// Command").
+const ENHANCED_FIELDS: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"];
+
+/// Everything is passed on and nothing decoded: forward (4) for any codec. Multitrack 2, ModEx 4, nanosecond offset 8; not
+/// Reconnect (1), which asks for nothing from a server that never sends the request.
+fn enhanced_properties(properties: Object, asked: &Object) -> Object {
+    let any = Object::new().with("*", 4.0);
+    let mut properties = properties;
+    if asked.get("fourCcList").is_some() {
+        properties = properties.with("fourCcList", Value::StrictArray(vec![Value::from("*")]));
+    }
+    properties.with("videoFourCcInfoMap", any.clone()).with("audioFourCcInfoMap", any).with("capsEx", f64::from(0x0e))
+}
+
+/// Application, key and query, wherever the client put them.
+///
+/// The key is what follows the last slash of the stream name, up to a `?`. Clients that ask only for an address and no stream
+/// name leave the name empty; the key is then at the end of the application.
+fn split_name(app: &str, name: &str) -> (String, SecretKey, String) {
+    let (path, query) = name.split_once('?').unwrap_or((name, ""));
+    let path = path.trim_matches('/');
+    if path.is_empty() {
+        let (before, last) = app.rsplit_once('/').unwrap_or(("", app));
+        let (key, app_query) = last.split_once('?').unwrap_or((last, ""));
+        let query = if query.is_empty() { app_query } else { query };
+        return (before.to_owned(), key.into(), query.to_owned());
+    }
+    let (directories, key) = path.rsplit_once('/').unwrap_or(("", path));
+    let app = [app, directories].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    (app, key.into(), query.to_owned())
+}
+
+/// Bytes that an event holds besides its own size.
+fn weight(event: &ServerEvent) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    match event {
+        ServerEvent::Media(message) => message.body.capacity(),
+        ServerEvent::Connected { app, tc_url, program, .. } => app.len() + tc_url.len() + text(program),
+        ServerEvent::Publish { app, key, query, program } | ServerEvent::Play { app, key, query, program } => {
+            app.len() + key.expose().len() + query.len() + text(program)
+        }
+        ServerEvent::Unpublish => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_wherever_they_are() {
+        let split = |app, name| {
+            let (app, key, query) = split_name(app, name);
+            (app, key.expose().to_owned(), query)
+        };
+        let is = |app: &str, key: &str, query: &str| (app.to_owned(), key.to_owned(), query.to_owned());
+        assert_eq!(split("live", "KEY"), is("live", "KEY", ""));
+        assert_eq!(split("live", "KEY?a=b&c=d?e"), is("live", "KEY", "a=b&c=d?e"));
+        assert_eq!(split("", "KEY"), is("", "KEY", ""));
+        assert_eq!(split("a/b", "c/KEY?x=/y"), is("a/b/c", "KEY", "x=/y"));
+        assert_eq!(split("", "c/KEY"), is("c", "KEY", ""));
+        assert_eq!(split("live?t=1", "KEY"), is("live?t=1", "KEY", ""));
+        assert_eq!(split("live/KEY", ""), is("live", "KEY", ""));
+        assert_eq!(split("live/KEY?x=1", ""), is("live", "KEY", "x=1"));
+        assert_eq!(split("live/KEY", "?x=1"), is("live", "KEY", "x=1"));
+        assert_eq!(split("KEY", "/"), is("", "KEY", ""));
+        assert_eq!(split("", ""), is("", "", ""));
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let event = ServerEvent::Publish {
+            app: "canary".into(),
+            key: "canary".into(),
+            query: "canary".into(),
+            program: Some("obs".into()),
+        };
+        assert_eq!(format!("{event:?}"), r#"Publish { program: Some("obs"), .. }"#);
+    }
+}

@@ -1,0 +1,313 @@
+//! Opening: the directory, the key, the file, the version; and the two ways in, reading and writing.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use brookbox_vault::{Context, KeyPlaces, MachineKey, Vault, same};
+use nix::fcntl::{Flock, FlockArg};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use secrecy::SecretString;
+
+use crate::error::from_sqlite;
+use crate::migrations::{MIGRATIONS, migrate, newest, version};
+use crate::{Error, Input, Time};
+
+/// Name of the database in the data directory.
+pub const DATABASE_FILE: &str = "brookbox.db";
+
+/// How long a write waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+const PROBE: &str = "brookbox";
+const PROBE_PLACE: Context<'_> = Context { table: "vault", row: "1", column: "probe" };
+
+/// The box's stored data. Clones share it.
+///
+/// One connection writes and one reads, so that reading never waits for a write to be synced. Other processes
+/// (`brookboxd show-key` beside the daemon) may have the same data open.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    vault: Vault,
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+}
+
+/// An error inside of a transaction, before it is known which file it was about.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Sqlite(rusqlite::Error),
+    Store(Error),
+}
+
+impl Failure {
+    pub(crate) fn at(self, path: &Path) -> Error {
+        match self {
+            Self::Sqlite(error) => from_sqlite(&error, path),
+            Self::Store(error) => error,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<brookbox_vault::Error> for Failure {
+    fn from(error: brookbox_vault::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Store {
+    /// Opens the data in this directory, makes what is missing, and brings an older database up to date. A new box has
+    /// one input, `main`, with a random key.
+    ///
+    /// # Errors
+    /// [`Error::Vault`] if the machine key cannot be used or is not the one the data was written with;
+    /// [`Error::Corrupt`], [`Error::Newer`], [`Error::Busy`], [`Error::Full`], [`Error::Io`].
+    pub fn open(data_dir: &Path) -> Result<Self, Error> {
+        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| io_error(data_dir, &error))?;
+        Self::open_with(data_dir, &KeyPlaces::of(data_dir), true)
+    }
+
+    /// Opens the data in this directory, and makes nothing: for commands beside the daemon, which may run as another
+    /// user and before the daemon's first start.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`Error::Absent`].
+    pub fn open_existing(data_dir: &Path) -> Result<Self, Error> {
+        Self::open_with(data_dir, &KeyPlaces::of(data_dir), false)
+    }
+
+    pub(crate) fn open_with(data_dir: &Path, key: &KeyPlaces, create: bool) -> Result<Self, Error> {
+        let absent = || Error::Absent { path: data_dir.join(DATABASE_FILE) };
+        let data_dir = &match fs::canonicalize(data_dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
+            other => other.map_err(|error| io_error(data_dir, &error))?,
+        };
+        let path = &data_dir.join(DATABASE_FILE);
+        let is_new = is_new(path)?;
+        if is_new && !create {
+            return Err(absent());
+        }
+        // The key is made before the database, never beside one that was written with another.
+        let key = if is_new { MachineKey::load_or_create(key)? } else { MachineKey::load(key)? };
+        let vault = Vault::new(key);
+
+        // Two processes that start at once take turns from here on.
+        let lock = File::open(data_dir).map_err(|error| io_error(data_dir, &error))?;
+        let lock =
+            Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| io_error(data_dir, &error.into()))?;
+        make_private(path, &lock)?;
+        let connect = || connect(path).map_err(|error| from_sqlite(&error, path));
+        let mut writer = connect()?;
+        prepare(&mut writer, path, &vault, create).map_err(|failure| failure.at(path))?;
+        let reader = connect()?;
+        reader.pragma_update(None, "query_only", true).map_err(|error| from_sqlite(&error, path))?;
+        drop(lock);
+
+        let shared = Shared { path: path.clone(), vault, writer: Mutex::new(writer), reader: Mutex::new(reader) };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.shared.vault
+    }
+
+    /// Reads.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Error> {
+        let reader = self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&reader).map_err(|failure| failure.at(&self.shared.path))
+    }
+
+    /// Writes in one transaction, which is on the disk when this returns `Ok`, and nowhere when it does not.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, Error> {
+        self.write_or(|transaction| work(transaction).map(Ok))
+    }
+
+    /// As [`write`](Self::write), with work that may end in an error of the caller's own, which also undoes it.
+    pub(crate) fn write_or<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<Result<T, E>, Failure>,
+    ) -> Result<T, E> {
+        let failed = |failure: Failure| E::from(failure.at(&self.shared.path));
+        let mut writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = writer.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(|error| failed(error.into()))?;
+        let done = work(&transaction).map_err(failed)??;
+        transaction.commit().map_err(|error| failed(error.into()))?;
+        Ok(done)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+fn io_error(path: &Path, error: &io::Error) -> Error {
+    Error::Io { path: path.to_owned(), what: error.to_string() }
+}
+
+/// The files of a database: SQLite adds two while it is open.
+pub(crate) fn files(path: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|suffix| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    })
+}
+
+/// Whether there is no database yet. One that vanished from beside its log is not made anew: SQLite would drop the log.
+fn is_new(path: &Path) -> Result<bool, Error> {
+    let size = |path: &Path| match fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(io_error(path, &error)),
+    };
+    let [database, log, _] = files(path);
+    if size(&database)? > 0 {
+        return Ok(false);
+    }
+    match size(&log)? {
+        0 => Ok(true),
+        _ => Err(Error::Corrupt { path: path.into(), what: "it is empty or gone, but its -wal file is there".into() }),
+    }
+}
+
+/// Makes the database's file, and closes all of them to others. SQLite gives the two that it adds the mode of the first.
+fn make_private(path: &Path, dir: &File) -> Result<(), Error> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => file.sync_all().and_then(|()| dir.sync_all()).map_err(|error| io_error(path, &error))?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(io_error(path, &error)),
+    }
+    for file in files(path) {
+        let Ok(found) = fs::metadata(&file) else { continue };
+        if found.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(|error| io_error(&file, &error))?;
+            tracing::warn!(file = %file.display(), "was open to others; it is private now");
+        }
+    }
+    Ok(())
+}
+
+/// A connection with everything that holds for one connection. Changes nothing in the file.
+pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    tune(&connection)?;
+    Ok(connection)
+}
+
+pub(crate) fn tune(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(24);
+    // A file that somebody else made cannot use SQL functions or its own schema as a weapon.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // See the promise in the crate's documentation.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    // The whole box is to fit into a few MB: 256 KiB of pages each, no mapped file, no temporary files.
+    connection.pragma_update(None, "cache_size", -256)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "journal_size_limit", 1 << 20)?;
+    Ok(())
+}
+
+/// Checks whose database it is before anything is changed, then makes it or brings it up to date.
+fn prepare(connection: &mut Connection, path: &Path, vault: &Vault, create: bool) -> Result<(), Failure> {
+    let found = version(connection, path, MIGRATIONS)?;
+    if found == 0 && !create {
+        return Err(Error::Absent { path: path.into() }.into());
+    }
+    if found > 0 {
+        check_probe(connection, path, vault)?;
+    }
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let what = format!("this file system does not carry SQLite's write-ahead log (it stays in mode {mode:?})");
+        return Err(Error::Io { path: path.into(), what }.into());
+    }
+    if found < newest(MIGRATIONS) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        migrate(&transaction, found, MIGRATIONS)?;
+        if found == 0 {
+            first_data(&transaction, vault)?;
+        }
+        transaction.commit()?;
+        tracing::info!(from = found, to = newest(MIGRATIONS), "database brought up to date");
+    }
+    Ok(())
+}
+
+/// Opens a secret. One that cannot be opened (a row that was swapped, a bit that flipped) comes back as `None` and is
+/// told in the log: it must not take the other rows with it.
+pub(crate) fn open_secret(vault: &Vault, place: Context<'_>, sealed: &[u8]) -> Result<Option<SecretString>, Failure> {
+    match vault.open(place, sealed) {
+        Ok(secret) => Ok(Some(secret)),
+        Err(error @ brookbox_vault::Error::Unseal { .. }) => {
+            tracing::error!(%error, "a stored secret is unusable; what it belongs to is switched off");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn first_data(transaction: &Transaction<'_>, vault: &Vault) -> Result<(), Failure> {
+    let probe = vault.seal(PROBE_PLACE, &PROBE.into())?;
+    transaction.execute("INSERT INTO vault (id, probe) VALUES (1, ?1)", [probe])?;
+    let main = Input {
+        id: "main".into(),
+        name: "Main".into(),
+        key: brookbox_vault::stream_key()?,
+        enabled: true,
+        protocols: vec!["rtmp".into()],
+        limits: crate::InputLimits::default(),
+        allow_public: false,
+        created_at: Time::now(),
+    };
+    crate::inputs::write(transaction, vault, &main)
+}
+
+/// Tells at once when the data were written with another machine key.
+pub(crate) fn check_probe(connection: &Connection, path: &Path, vault: &Vault) -> Result<(), Failure> {
+    let probe: Vec<u8> = connection.query_row("SELECT probe FROM vault WHERE id = 1", [], |row| row.get(0))?;
+    match vault.open(PROBE_PLACE, &probe) {
+        Ok(probe) if same(&probe, &SecretString::from(PROBE)) => Ok(()),
+        Ok(_) | Err(brookbox_vault::Error::Unseal { .. }) => {
+            let key = vault.origin().path().to_owned();
+            Err(Error::WrongKey { path: path.into(), key }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
