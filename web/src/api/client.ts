@@ -44,6 +44,9 @@ export const box = {
   me: () => send<api.Me>("GET", "/me"),
   confirm: (password: string) => send<unknown>("POST", "/me/confirm", { password }),
 
+  system: () => send<api.System>("GET", "/system"),
+  dismissClaim: () => send<unknown>("DELETE", "/system/claim"),
+
   inputs: () => send<api.Input[]>("GET", "/inputs"),
   inputKey: (input: string) => send<{ key: string }>("POST", `/inputs/${id(input)}/key`),
   rotateKey: (input: string) => send<unknown>("POST", `/inputs/${id(input)}/rotate-key`),

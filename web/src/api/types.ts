@@ -49,6 +49,7 @@ export interface Destination {
   username: string | null;
   allowLocal: boolean;
   position: number;
+  warnings?: { code: string; message: string }[];
 }
 
 export interface DestinationEdit {
@@ -168,4 +169,11 @@ export interface Status {
   broadcast: { started: boolean; stopped: boolean };
   jobs: Record<string, unknown>;
   board: Record<string, unknown>;
+}
+
+export interface System {
+  version: string;
+  boxName: string;
+  rtmp: string;
+  claim?: Maybe<{ at: string; address: string; username: string }>;
 }

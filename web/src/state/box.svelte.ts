@@ -1,6 +1,6 @@
 import { box, liveAddress } from "../api/client";
 import { Cancelled, Problem, Unreachable } from "../api/problem";
-import type { Destination, Input, Me, Platform, SetupState, Status } from "../api/types";
+import type { Destination, Input, Me, Platform, SetupState, Status, System } from "../api/types";
 import { type Ear, LiveLink, type Reach, type Wire } from "../live/link";
 import { type Place, places } from "../words/destination";
 
@@ -15,6 +15,8 @@ class Box {
   setup: SetupState | null = $state.raw(null);
   me: Me | null = $state.raw(null);
 
+  system: System | null = $state.raw(null);
+
   reach: Reach = $state("joining");
   status: Status | null = $state.raw(null);
   /** When the last message came, by this device's clock, ms. */
@@ -28,7 +30,7 @@ class Box {
 
   readonly places: Place[] = $derived(this.status ? places(this.status, this.destinations, this.platforms) : []);
   /** Where publishers connect; `null` until the box has said. */
-  readonly rtmpPort: number | null = $derived(null);
+  readonly rtmpPort: number | null = $derived(portOf(this.system?.rtmp));
   readonly isOwner: boolean = $derived(this.me?.role === "owner");
   readonly mayOperate: boolean = $derived(this.me !== null && this.me.role !== "viewer");
   /** Whether a press can have an effect at all. */
@@ -69,7 +71,7 @@ class Box {
   /** Goes in with the cookie that is there; throws where it does not count. */
   async enter(): Promise<void> {
     this.me = await box.me();
-    await Promise.all([this.refresh(), box.platforms().then((all) => (this.platforms = all))]);
+    [this.system, this.platforms] = await Promise.all([box.system(), box.platforms(), this.refresh()]);
     this.phase = "in";
     this.#link?.close();
     this.#link = new LiveLink({
@@ -94,6 +96,12 @@ class Box {
   /** Fetches what is set. */
   async refresh(): Promise<void> {
     [this.inputs, this.destinations] = await Promise.all([box.inputs(), box.destinations()]);
+  }
+
+  /** The note of who claimed the box has been read. */
+  async dismissClaim(): Promise<void> {
+    await box.dismissClaim();
+    if (this.system) this.system = { ...this.system, claim: null };
   }
 
   tryNow(): void {
@@ -159,6 +167,11 @@ function openSocket(since: number | null, ear: Ear): Wire {
   socket.onmessage = (event) => ear.message(event.data);
   socket.onclose = () => ear.closed();
   return socket;
+}
+
+function portOf(address: string | undefined): number | null {
+  const port = Number(address?.split(":").at(-1));
+  return Number.isInteger(port) && port > 0 ? port : null;
 }
 
 /** The sign-in has ended; a wrong password is another matter. */

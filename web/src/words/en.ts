@@ -66,6 +66,9 @@ export const en = {
   "confirm.why": "The box asks again before it shows a stream key.",
   "confirm.submit": "Go on",
 
+  "claim.notice": "Set up by {name} from {address}, {time}.",
+  "claim.seen": "That was me",
+
   // The headline
   "headline.unreachable": "Can’t reach the box",
   "headline.noDestinations": "Add a place to stream to.",
@@ -291,6 +294,7 @@ export const en = {
   "more.themeSystem": "As the system",
   "more.themeLight": "Light",
   "more.themeDark": "Dark",
+  "more.version": "Brookbox {version}",
   "more.signedIn": "Signed in as {name}.",
 
   "notFound.title": "There is no such page.",
