@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BIN = process.env["BROOKBOX_BIN"] ?? fileURLToPath(new URL("../../target/debug/brookboxd", import.meta.url));
+/** The program under test. */
+export const BIN = process.env["BROOKBOXD"] ?? fileURLToPath(new URL("../../target/debug/brookboxd", import.meta.url));
 const WEB_DIR = process.env["BROOKBOX_WEB_DIR"] ?? fileURLToPath(new URL("../dist", import.meta.url));
 const READY_MS = 15_000;
 
