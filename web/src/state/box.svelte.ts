@@ -29,7 +29,7 @@ class Box {
   platforms: readonly Platform[] = $state.raw([]);
 
   readonly places: Place[] = $derived(this.status ? places(this.status, this.destinations, this.platforms) : []);
-  /** Where publishers connect; `null` until the box has said. */
+  /** Where publishers connect; only an owner is told. */
   readonly rtmpPort: number | null = $derived(portOf(this.system?.rtmp));
   readonly isOwner: boolean = $derived(this.me?.role === "owner");
   readonly mayOperate: boolean = $derived(this.me !== null && this.me.role !== "viewer");
@@ -40,6 +40,7 @@ class Box {
   asksPassword: { confirmed(): void; cancelled(): void } | null = $state.raw(null);
 
   #link: LiveLink | null = null;
+  #askAgain: ReturnType<typeof setTimeout> | undefined;
   /** Box's clock minus this device's. */
   #ahead = 0;
   /** Which destinations and inputs the lists were last fetched for. */
@@ -51,19 +52,18 @@ class Box {
 
   /** Finds out at which door we stand. Asks again until the box answers. */
   async arrive(): Promise<void> {
+    clearTimeout(this.#askAgain);
     try {
       this.setup = await box.setup();
-      if (!this.setup.claimed) {
-        this.phase = "claim";
-        return;
-      }
-      await this.enter();
+      if (this.setup.claimed) await this.enter();
+      else this.phase = "claim";
     } catch (error) {
       if (isSignedOut(error)) {
         this.phase = "signIn";
       } else {
         this.phase = "away";
-        setTimeout(() => void this.arrive(), ASK_AGAIN_MS);
+        clearTimeout(this.#askAgain);
+        this.#askAgain = setTimeout(() => void this.arrive(), ASK_AGAIN_MS);
       }
     }
   }
@@ -71,7 +71,8 @@ class Box {
   /** Goes in with the cookie that is there; throws where it does not count. */
   async enter(): Promise<void> {
     this.me = await box.me();
-    [this.system, this.platforms] = await Promise.all([box.system(), box.platforms(), this.refresh()]);
+    const system = this.isOwner ? box.system() : null;
+    [this.system, this.platforms] = await Promise.all([system, box.platforms(), this.refresh()]);
     this.phase = "in";
     this.#link?.close();
     this.#link = new LiveLink({
@@ -153,7 +154,15 @@ class Box {
     this.#link?.close();
     this.#link = null;
     this.asksPassword?.cancelled();
-    Object.assign(this, { me: null, status: null, lastSeen: null, reach: "joining", inputs: [], destinations: [] });
+    Object.assign(this, {
+      me: null,
+      system: null,
+      status: null,
+      lastSeen: null,
+      reach: "joining",
+      inputs: [],
+      destinations: [],
+    });
     this.#listed = "";
     this.phase = "asking";
     void this.arrive();
