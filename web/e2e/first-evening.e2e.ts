@@ -292,21 +292,24 @@ describe("out of reach", () => {
     await says(/^Live on 1$/);
     await page.evaluate(() => Object.assign(window, { sameDocument: true }));
     box.pause();
-    await page.getByRole("alert").getByText("Can’t reach the box").waitFor({ timeout: 5000 });
+    await says(/^Can’t reach the box/, 5000);
+    await row("Club").getByText("Was live").waitFor();
     expect(await row("Club").getByRole("switch").isDisabled()).toBe(true);
     await inspect(page, "live-unreachable");
     box.resume();
-    await page.getByText("Can’t reach the box").waitFor({ state: "detached", timeout: 10_000 });
-    await says(/^Live on 1$/);
+    await says(/^Live on 1$/, 10_000);
     expect(await page.evaluate(() => "sameDocument" in window)).toBe(true);
   });
 
   test("a killed box as well, with its sign-in and its destinations", async () => {
     await publisher?.stop("SIGKILL");
     await box.stop("SIGKILL");
+    await go("Input");
     await page.getByRole("alert").getByText("Can’t reach the box").waitFor({ timeout: 5000 });
+    await inspect(page, "input-unreachable");
     await box.start();
     await page.getByText("Can’t reach the box").waitFor({ state: "detached", timeout: 15_000 });
+    await go("Live");
     await says(/^Ready/);
     expect(await page.evaluate(() => "sameDocument" in window)).toBe(true);
   });

@@ -2,7 +2,7 @@ import { box, liveAddress } from "../api/client";
 import { Cancelled, Problem, Unreachable } from "../api/problem";
 import type { Destination, Input, Me, Platform, SetupState, Status, System } from "../api/types";
 import { type Ear, LiveLink, type Reach, type Wire } from "../live/link";
-import { type Place, places } from "../words/destination";
+import { lastStateWord, type Place, places, type StateWord, stateWord } from "../words/destination";
 
 /** Which door the page stands at. */
 export type Phase = "asking" | "away" | "claim" | "signIn" | "in";
@@ -48,6 +48,11 @@ class Box {
 
   constructor() {
     setInterval(() => (this.now = Date.now() + this.#ahead), 1000);
+  }
+
+  /** A destination's state in words, or what it was while the box cannot be reached. */
+  stateOf(place: Place): StateWord {
+    return this.reach === "lost" ? lastStateWord(place) : stateWord(place, this.now);
   }
 
   /** Finds out at which door we stand. Asks again until the box answers. */

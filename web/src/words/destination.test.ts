@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Destination } from "../api/types";
-import { droppedPercent, remedies, stateWord, toneAbove, toneOfBitrate } from "./destination";
+import { droppedPercent, lastStateWord, remedies, stateWord, toneAbove, toneOfBitrate } from "./destination";
 import { destination, known, NOW, status } from "./fixtures";
 
 const place = (over: Parameters<typeof destination>[0]) => known(status({ a: destination(over) })).places[0]!;
@@ -17,6 +17,11 @@ describe("the state in words", () => {
     [{ state: "retrying" }, "Retrying", "warn"],
     [{ state: "failed" }, "Failed", "bad"],
   ] as const)("%j is %s", (over, word, tone) => expect(stateWord(place(over), NOW)).toMatchObject({ word, tone }));
+});
+
+test("what is not known any more is said as past", () => {
+  expect(lastStateWord(place({ state: "live" }))).toMatchObject({ word: "Was live", tone: "quiet" });
+  expect(lastStateWord(place({ state: "failed" }))).toMatchObject({ word: "Failed", tone: "quiet" });
 });
 
 describe("what to press", () => {

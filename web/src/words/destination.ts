@@ -68,6 +68,22 @@ export function stateWord(place: Place, now: number): StateWord {
   }
 }
 
+/** The state as it was when the box was last heard of. Claims nothing of now. */
+export function lastStateWord(place: Place): StateWord {
+  const was = (word: string): StateWord => ({ word, tone: "quiet", icon: "clock" });
+  switch (place.status.state) {
+    case "live":
+    case "slow":
+      return was(t("state.wasLive"));
+    case "connecting":
+      return was(t("state.wasConnecting"));
+    case "retrying":
+      return was(t("state.wasRetrying"));
+    default:
+      return { ...stateWord(place, 0), tone: "quiet" };
+  }
+}
+
 /** Bytes arrive, but the platform is known to wait for a press on its own page and has not said that it is on air. */
 export function isOnlySending(place: Place): boolean {
   const press = place.platform?.goesLiveOnIngest;
