@@ -1,80 +1,46 @@
-import { Problem, Unreachable } from "./problem";
-import type * as api from "./types";
+import { call } from "./request";
+import type { DestinationPatch, NewDestination, SetupRequest } from "./types";
 
-const ROOT = "/api/v1";
-/** No answer of the API takes long; what does is a job. */
-const PATIENCE_MS = 10_000;
-
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
-
-async function send<T>(method: Method, path: string, body?: unknown): Promise<T> {
-  const init: RequestInit = { method, signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" };
-  if (method !== "GET") {
-    init.headers = { "content-type": "application/json" };
-    if (method !== "DELETE") init.body = JSON.stringify(body ?? {});
-  }
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(ROOT + path, init);
-    text = await response.text();
-  } catch (cause) {
-    throw new Unreachable(String(cause), { cause });
-  }
-  if (!response.ok) throw new Problem(response.status, parsed(text), response.headers.get("retry-after"));
-  return parsed(text) as T;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-const id = encodeURIComponent;
-
-/** The endpoints that the page uses, one function each. */
+/** The endpoints that the page uses, by the names it uses. */
 export const box = {
-  setup: () => send<api.SetupState>("GET", "/setup"),
-  claim: (request: api.SetupRequest) => send<unknown>("POST", "/setup", request),
-  signIn: (username: string, password: string) => send<unknown>("POST", "/login", { username, password }),
-  signOut: () => send<unknown>("POST", "/logout"),
-  me: () => send<api.Me>("GET", "/me"),
-  confirm: (password: string) => send<unknown>("POST", "/me/confirm", { password }),
+  setup: () => call("get", "/api/v1/setup"),
+  claim: (body: SetupRequest) => call("post", "/api/v1/setup", { body }),
+  signIn: (username: string, password: string) => call("post", "/api/v1/login", { body: { username, password } }),
+  signOut: () => call("post", "/api/v1/logout"),
+  me: () => call("get", "/api/v1/me"),
+  confirm: (password: string) => call("post", "/api/v1/me/confirm", { body: { password } }),
 
-  system: () => send<api.System>("GET", "/system"),
-  dismissClaim: () => send<unknown>("DELETE", "/system/claim"),
+  system: () => call("get", "/api/v1/system"),
+  dismissClaim: () => call("delete", "/api/v1/system/claim"),
 
-  inputs: () => send<api.Input[]>("GET", "/inputs"),
-  inputKey: (input: string) => send<{ key: string }>("POST", `/inputs/${id(input)}/key`),
-  rotateKey: (input: string) => send<unknown>("POST", `/inputs/${id(input)}/rotate-key`),
-  sessions: () => send<api.Session[]>("GET", "/sessions"),
-  disconnect: (session: string) => send<unknown>("DELETE", `/sessions/${id(session)}`),
-  refusals: () => send<api.Refusal[]>("GET", "/refusals"),
-  block: (address: string) => send<unknown>("POST", `/refusals/${id(address)}/block`),
+  inputs: () => call("get", "/api/v1/inputs"),
+  inputKey: (id: string) => call("post", "/api/v1/inputs/{id}/key", { path: { id } }),
+  rotateKey: (id: string) => call("post", "/api/v1/inputs/{id}/rotate-key", { path: { id } }),
+  sessions: () => call("get", "/api/v1/sessions"),
+  disconnect: (id: string) => call("delete", "/api/v1/sessions/{id}", { path: { id } }),
+  refusals: () => call("get", "/api/v1/refusals"),
+  block: (address: string) => call("post", "/api/v1/refusals/{address}/block", { path: { address } }),
 
-  platforms: () => send<api.Platform[]>("GET", "/platforms"),
-  destinations: () => send<api.Destination[]>("GET", "/destinations"),
-  addDestination: (destination: api.DestinationEdit) => send<api.Destination>("POST", "/destinations", destination),
-  editDestination: (destination: string, edit: api.DestinationEdit) =>
-    send<api.Destination>("PATCH", `/destinations/${id(destination)}`, edit),
-  deleteDestination: (destination: string) => send<unknown>("DELETE", `/destinations/${id(destination)}`),
-  switchDestination: (destination: string, on: boolean) =>
-    send<api.Destination>("POST", `/destinations/${id(destination)}/${on ? "on" : "off"}`),
-  retryDestination: (destination: string) => send<api.Destination>("POST", `/destinations/${id(destination)}/retry`),
+  platforms: () => call("get", "/api/v1/platforms"),
+  destinations: () => call("get", "/api/v1/destinations"),
+  addDestination: (body: NewDestination) => call("post", "/api/v1/destinations", { body }),
+  editDestination: (id: string, body: DestinationPatch) =>
+    call("patch", "/api/v1/destinations/{id}", { path: { id }, body }),
+  deleteDestination: (id: string) => call("delete", "/api/v1/destinations/{id}", { path: { id } }),
+  switchDestination: (id: string, on: boolean) =>
+    call("post", `/api/v1/destinations/{id}/${on ? "on" : "off"}`, { path: { id } }),
+  retryDestination: (id: string) => call("post", "/api/v1/destinations/{id}/retry", { path: { id } }),
 
-  startBroadcast: () => send<unknown>("POST", "/broadcast/start"),
-  stopBroadcast: () => send<unknown>("POST", "/broadcast/stop"),
+  startBroadcast: () => call("post", "/api/v1/broadcast/start"),
+  stopBroadcast: () => call("post", "/api/v1/broadcast/stop"),
 
   events: (limit: number, before?: number) =>
-    send<api.BoxEvent[]>("GET", `/events?limit=${limit}${before === undefined ? "" : `&before=${before}`}`),
+    call("get", "/api/v1/events", { query: before === undefined ? { limit } : { limit, before } }),
 };
 
 /** The live socket's address; `since` is the number of the last message that was applied. */
 export function liveAddress(since: number | null): string {
-  const url = new URL(`${ROOT}/live`, location.href);
+  const url = new URL("/api/v1/live", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   if (since !== null) url.searchParams.set("since", String(since));
   return url.href;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Destination } from "../api/types";
-import { changes, draftOf, reconnects } from "./draft";
+import { changes, created, draftOf, reconnects } from "./draft";
 
 const stored = {
   id: "d1",
@@ -14,9 +14,11 @@ const stored = {
   retryForS: null,
   backupUrl: null,
   username: "mara",
+  hasPassword: true,
   allowLocal: false,
   position: 1,
-} as Destination;
+  warnings: [],
+} satisfies Destination;
 
 describe("changes", () => {
   test("an untouched draft changes nothing", () => {
@@ -40,19 +42,24 @@ describe("changes", () => {
   test("the switch of a stored one is left alone", () => {
     expect(changes({ ...stored, enabled: false }, draftOf(stored))).toEqual({});
   });
+});
 
-  test("a new one has its name, place and switch", () => {
-    const draft = { ...draftOf(undefined), name: "Club", url: "rtmp://a/b", key: "k" };
-    expect(changes(undefined, draft)).toEqual({
-      name: "Club",
-      platform: "custom",
-      url: "rtmp://a/b",
-      key: "k",
-      output: "main/passthrough",
-      enabled: true,
-      startMode: "withStream",
-      allowLocal: false,
-    });
+test("a new one has its name, place and switch, and nothing that was not set", () => {
+  const draft = { ...draftOf(undefined), name: " Club ", url: "rtmp://a/b", key: "k" };
+  expect(created(draft)).toEqual({
+    name: "Club",
+    platform: "custom",
+    url: "rtmp://a/b",
+    key: "k",
+    output: "main/passthrough",
+    enabled: true,
+    startMode: "withStream",
+    allowLocal: false,
+  });
+  expect(created({ ...draft, username: "mara", password: "p", retryForS: 60 })).toMatchObject({
+    username: "mara",
+    password: "p",
+    retryForS: 60,
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Destination, DestinationEdit, StartMode } from "../api/types";
+import type { Destination, DestinationPatch, NewDestination } from "../api/types";
 
 /** What the editor of a destination holds while somebody types. Empty text stands for "not set". */
 export interface Draft {
@@ -9,7 +9,7 @@ export interface Draft {
   key: string;
   output: string;
   enabled: boolean;
-  startMode: StartMode;
+  startMode: Destination["startMode"];
   retryForS: number | null;
   backupUrl: string;
   username: string;
@@ -35,37 +35,57 @@ export function draftOf(stored: Destination | undefined): Draft {
   };
 }
 
-/** What has to be sent: for a stored destination what differs, for a new one what is set. */
-export function changes(stored: Destination | undefined, draft: Draft): DestinationEdit {
-  const edit: DestinationEdit = {};
+/** A new destination as it is sent. What is not set is left to the box. */
+export function created(draft: Draft): NewDestination {
+  const { backupUrl, username, url } = fields(draft);
+  return {
+    name: draft.name.trim(),
+    platform: draft.platform,
+    key: draft.key,
+    output: draft.output,
+    enabled: draft.enabled,
+    startMode: draft.startMode,
+    allowLocal: draft.allowLocal,
+    ...(url !== null && { url }),
+    ...(draft.retryForS !== null && { retryForS: draft.retryForS }),
+    ...(backupUrl !== null && { backupUrl }),
+    ...(username !== null && { username }),
+    ...(draft.password !== "" && { password: draft.password }),
+  };
+}
+
+/** What has to be sent to make the stored destination what the draft says. */
+export function changes(stored: Destination, draft: Draft): DestinationPatch {
+  const patch: DestinationPatch = {};
+  for (const [name, value] of Object.entries(fields(draft))) {
+    const before = stored[name as keyof Destination] ?? null;
+    if (value !== before) Object.assign(patch, { [name]: value });
+  }
+  if (draft.key !== "") patch.key = draft.key;
+  if (draft.password !== "") patch.password = draft.password;
+  // A password without a user name has no use, and would stay behind unseen.
+  if (stored.hasPassword && patch.username === null) patch.password = null;
+  return patch;
+}
+
+/** Whether a live destination has to connect anew for this. */
+export function reconnects(patch: DestinationPatch): boolean {
+  const matters = ["platform", "url", "key", "output", "username", "password", "allowLocal"] as const;
+  return matters.some((name) => name in patch);
+}
+
+/** What can be read back, and so be compared. Not the switch: that is not the editor's, and may have been turned meanwhile. */
+function fields(draft: Draft) {
   const text = (value: string) => (value.trim() === "" ? null : value.trim());
-  const wanted: DestinationEdit = {
+  return {
     name: draft.name.trim(),
     platform: draft.platform,
     url: text(draft.url),
     output: draft.output,
-    enabled: draft.enabled,
     startMode: draft.startMode,
     retryForS: draft.retryForS,
     backupUrl: text(draft.backupUrl),
     username: text(draft.username),
     allowLocal: draft.allowLocal,
   };
-  // The switch of a stored one is not the editor's: it may have been turned meanwhile.
-  if (stored !== undefined) delete wanted.enabled;
-  for (const [name, value] of Object.entries(wanted)) {
-    const before = stored?.[name as keyof Destination] ?? null;
-    if (value !== before) Object.assign(edit, { [name]: value });
-  }
-  if (draft.key !== "") edit.key = draft.key;
-  if (draft.password !== "") edit.password = draft.password;
-  // A password without a user name has no use, and would stay behind unseen.
-  if (stored?.username && edit.username === null) edit.password = null;
-  return edit;
-}
-
-/** Whether a live destination has to connect anew for this. */
-export function reconnects(edit: DestinationEdit): boolean {
-  const matters = ["platform", "url", "key", "output", "username", "password", "allowLocal"] as const;
-  return matters.some((name) => name in edit);
 }

@@ -26,7 +26,7 @@ test("what is not known any more is said as past", () => {
 
 describe("what to press", () => {
   const helped = (code: string, state: "failed" | "retrying" | "slow" = "failed") =>
-    remedies(place({ state, reason: { code, sentence: "…" } }));
+    remedies(place({ state, reason: { code: code as "bad_key", sentence: "…" } }));
 
   test("the likeliest help comes first", () => {
     expect(helped("bad_key")[0]).toBe("key");
