@@ -27,8 +27,8 @@ pub struct VideoConfig {
     /// Height in luma samples, after cropping. Of a frame for interlaced AVC; of a single field for HEVC that is coded
     /// in fields.
     pub height: Option<u32>,
-    /// Frames per second that the stream says it has. A stream of variable frame rate says nothing, or says its
-    /// highest.
+    /// Frames per second that the stream's own headers state; two fields make a frame. Most AV1 and VP9 streams state
+    /// nothing, and neither do streams of variable frame rate, or they state their highest.
     pub fps: Option<f64>,
     /// Bits for each luma sample.
     pub bit_depth: Option<u8>,
@@ -36,8 +36,9 @@ pub struct VideoConfig {
     pub chroma: Option<Chroma>,
     /// Whether pictures may be coded as fields.
     pub interlaced: Option<bool>,
-    /// Whether pictures may be shown in another order than they are coded, as with B-frames. Without it (`None`) the
-    /// stream does not say; then the first composition time that is not 0 does.
+    /// Whether frames may have to be shown in another order than they are sent, as with B-frames. If the stream does not
+    /// say (`None`), the first composition time that is not 0 does. Never with AV1, VP8 and VP9, which keep frames back
+    /// inside a packet instead.
     pub b_frames: Option<bool>,
     /// How long the lengths before NAL units are, where there are NAL units.
     pub nal_length: Option<NalLength>,

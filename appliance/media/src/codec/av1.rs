@@ -30,6 +30,8 @@ pub(crate) fn record(record: &[u8]) -> Result<VideoConfig> {
         profile: name(profile, level, high_tier),
         bit_depth: Some(color.bit_depth()),
         chroma: color.chroma(),
+        interlaced: Some(false),
+        b_frames: Some(false),
         ..VideoConfig::of(FourCc::AV1)
     })
 }
@@ -116,7 +118,9 @@ fn sequence_header(mut bits: Bits<'_>) -> Result<VideoConfig> {
         bits.skip(4 + 3, "delta_frame_id_length_minus_2")?;
     }
     bits.skip(3, "use_128x128_superblock, enable_filter_intra, enable_intra_edge_filter")?;
-    let ordered = !reduced && tools(&mut bits)?;
+    if !reduced {
+        skip_tools(&mut bits)?;
+    }
     bits.skip(3, "enable_superres, enable_cdef, enable_restoration")?;
     let color = Color::read(&mut bits, profile)?;
 
@@ -128,8 +132,7 @@ fn sequence_header(mut bits: Bits<'_>) -> Result<VideoConfig> {
         bit_depth: Some(color.bit_depth()),
         chroma: color.chroma(),
         interlaced: Some(false),
-        // Without order hints frames are shown as they are coded. With them they may be: only the frames tell.
-        b_frames: if ordered { None } else { Some(false) },
+        b_frames: Some(false),
         ..VideoConfig::of(FourCc::AV1)
     })
 }
@@ -145,8 +148,8 @@ fn timing(bits: &mut Bits<'_>) -> Result<Option<f64>> {
     Ok(u64::from(ticks).checked_mul(ticks_per_frame).and_then(|ticks| frame_rate(per_second, ticks)))
 }
 
-/// The tools that a still picture has none of. Says whether there are order hints.
-fn tools(bits: &mut Bits<'_>) -> Result<bool> {
+/// The tools that a still picture has none of.
+fn skip_tools(bits: &mut Bits<'_>) -> Result<()> {
     bits.skip(4, "enable_interintra_compound")?;
     let order_hint = bits.flag("enable_order_hint")?;
     if order_hint {
@@ -160,7 +163,7 @@ fn tools(bits: &mut Bits<'_>) -> Result<bool> {
     if order_hint {
         bits.skip(3, "order_hint_bits_minus_1")?;
     }
-    Ok(order_hint)
+    Ok(())
 }
 
 struct Color {

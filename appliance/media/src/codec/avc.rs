@@ -1,7 +1,7 @@
 //! AVC: ITU-T H.264 7.3.2.1.1 (SPS), annex A (profiles and levels), annex E (VUI); ISO/IEC 14496-15 5.3.3.1.
 
 use crate::bits::{Bits, Result};
-use crate::codec::{cropped, frame_rate, is_annex_b, nal_length, offset};
+use crate::codec::{MOST_FRAMES_PER_SECOND, cropped, frame_rate, is_annex_b, nal_length, offset};
 use crate::{Chroma, FourCc, NalLength, VideoConfig, annex_b, length_prefixed};
 
 const RECORD: &str = "AVCDecoderConfigurationRecord";
@@ -195,9 +195,9 @@ impl Vui {
             let ticks = bits.u(32, "num_units_in_tick")?;
             let per_second = bits.u(32, "time_scale")?;
             let fixed = bits.flag("fixed_frame_rate_flag")?;
-            // A tick is a field's time (E.2.1). Where the rate is not fixed this is the clock of the timestamps if it is
-            // high, and otherwise most often the rate all the same.
-            self.fps = frame_rate(per_second, u64::from(ticks) * 2).filter(|fps| fixed || *fps <= 240.0);
+            // A tick is a field's time (E.2.1). Encoders leave the rate unfixed also where it never changes.
+            let fps = frame_rate(per_second, u64::from(ticks) * 2);
+            self.fps = fps.filter(|fps| fixed || *fps <= MOST_FRAMES_PER_SECOND);
         }
         let nal_hrd = bits.flag("nal_hrd_parameters_present_flag")?;
         if nal_hrd {

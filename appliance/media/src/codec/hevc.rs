@@ -1,7 +1,7 @@
 //! HEVC: ITU-T H.265 7.3.2.2 (SPS), annex A (profiles and levels), annex E (VUI); ISO/IEC 14496-15 8.3.3.1.
 
 use crate::bits::{Bits, Result};
-use crate::codec::{cropped, frame_rate, is_annex_b, nal_length, offset};
+use crate::codec::{MOST_FRAMES_PER_SECOND, cropped, frame_rate, is_annex_b, nal_length, offset};
 use crate::{Chroma, FourCc, NalLength, VideoConfig, annex_b, length_prefixed};
 
 const RECORD: &str = "HEVCDecoderConfigurationRecord";
@@ -295,7 +295,7 @@ impl Vui {
 fn timing(bits: &mut Bits<'_>, pictures: u64) -> Result<Option<f64>> {
     let ticks = bits.u(32, "num_units_in_tick")?;
     let per_second = bits.u(32, "time_scale")?;
-    Ok(frame_rate(per_second, u64::from(ticks) * pictures))
+    Ok(frame_rate(per_second, u64::from(ticks) * pictures).filter(|fps| *fps <= MOST_FRAMES_PER_SECOND))
 }
 
 /// H.265 7.3.2.1, as far as the timing.

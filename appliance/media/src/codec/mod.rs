@@ -41,7 +41,11 @@ fn cropped(bits: &Bits<'_>, size: u32, ends: [u32; 2], unit: u32) -> Result<u32>
         .ok_or_else(|| bits.wrong("cropping", cut.unwrap_or(u32::MAX), "less than the picture"))
 }
 
-/// Frames per second, if that is what the clock of a stream tells.
+/// Frames per second beyond which a clock that need not be a frame rate is none: streams of variable rate state the clock
+/// of their timestamps in the same place, 1000 Hz and more.
+const MOST_FRAMES_PER_SECOND: f64 = 240.0;
+
+/// Frames per second, from the ticks of a stream's clock.
 fn frame_rate(ticks_per_second: u32, ticks_per_frame: u64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and it is at most 2^34")]
     (ticks_per_second > 0 && ticks_per_frame > 0).then(|| f64::from(ticks_per_second) / ticks_per_frame as f64)

@@ -31,6 +31,7 @@ pub(crate) fn record(codec: FourCc, record: &[u8]) -> Result<VideoConfig> {
         bit_depth: Some(bit_depth),
         chroma,
         interlaced: Some(false),
+        b_frames: Some(false),
         ..VideoConfig::of(codec)
     })
 }
@@ -39,7 +40,7 @@ pub(crate) fn vp8_frame(frame: &[u8]) -> Result<Option<VideoConfig>> {
     let mut bits = Bits::new(FourCc::VP8, "frame tag", frame);
     // The tag is little-endian: version and frame type are the low bits of its first byte.
     bits.skip(4, "first_part_size")?;
-    let profile = bits.u8(3, "version, show_frame")? & 7;
+    let profile = bits.u8(3, "version, show_frame")?;
     if bits.flag("frame_type")? {
         return Ok(None);
     }
@@ -111,6 +112,7 @@ pub(crate) fn vp9_frame(frame: &[u8]) -> Result<Option<VideoConfig>> {
             (false, true) => None,
         },
         interlaced: Some(false),
+        b_frames: Some(false),
         ..VideoConfig::of(FourCc::VP9)
     }))
 }
