@@ -52,7 +52,8 @@ fn inter_arrival(ctx: &Ctx, name: &str, disturb: bool) -> Result<Duration> {
     let seconds = RUN.to_string();
     let options = ["-re", "-t", &seconds];
     let clip = Clip::H264Long;
-    let mut publisher = Publisher::start_with(ctx, &format!("publisher-{name}"), clip, &daemon.publish_url()?, &options, &[])?;
+    let mut publisher =
+        Publisher::start_with(ctx, &format!("publisher-{name}"), clip, &daemon.publish_url()?, &options, &[])?;
     daemon.wait_state(&switched, "live", secs(10))?;
     let mut peak = 0;
     for _ in 0..20 {

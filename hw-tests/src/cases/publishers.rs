@@ -101,7 +101,8 @@ fn crash_and_return(ctx: &Ctx) -> Result<()> {
     // All of the second publisher's pictures are there after the last of the first's.
     let second = &Clip::H264.frames(&ctx.tools, &ctx.dir)?.streams["video"];
     let video = &got.streams["video"];
-    let from = video.iter().position(|packet| packet.hash == second[0].hash).context("nothing of the second publisher")?;
+    let from =
+        video.iter().position(|packet| packet.hash == second[0].hash).context("nothing of the second publisher")?;
     let same = video[from..].iter().map(|p| &p.hash).eq(second.iter().map(|p| &p.hash));
     ensure!(same, "of the second publisher's {} pictures, other {} arrived", second.len(), video.len() - from);
     ctx.note(format!("{from} pictures of the first publisher, then all {} of the second", second.len()));
@@ -155,7 +156,8 @@ fn take_over(ctx: &Ctx) -> Result<()> {
     ensure!(nginx.recordings(BROADCAST_KEY)?.len() == 1, "the destination was not kept connected");
     let got = frames::read(&ctx.tools.ffmpeg(), &file)?;
     let second = &Clip::H264.frames(&ctx.tools, &ctx.dir)?.streams["video"];
-    let same = got.streams["video"].iter().rev().map(|p| &p.hash).take(second.len()).eq(second.iter().rev().map(|p| &p.hash));
+    let same =
+        got.streams["video"].iter().rev().map(|p| &p.hash).take(second.len()).eq(second.iter().rev().map(|p| &p.hash));
     ensure!(same, "not every picture of the second publisher arrived");
     Ok(())
 }

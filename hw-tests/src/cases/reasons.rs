@@ -24,7 +24,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("reasons/nobody listens", |ctx| expect(ctx, &fault::refusing_url(), "refused", "retrying")),
     Case::new("reasons/no route", no_route),
     Case::new("reasons/a silent host", |ctx| faulty(ctx, Fault::Silent, "timeout", "retrying")),
-    Case::new("reasons/silent after the handshake", |ctx| faulty(ctx, Fault::SilentAfterHandshake, "timeout", "retrying")),
+    Case::new("reasons/silent after the handshake", |ctx| {
+        faulty(ctx, Fault::SilentAfterHandshake, "timeout", "retrying")
+    }),
     Case::new("reasons/accepts and closes", |ctx| faulty(ctx, Fault::ClosesAtOnce, "remote_closed", "retrying")),
     Case::new("reasons/closes after the handshake", |ctx| {
         faulty(ctx, Fault::ClosesAfterHandshake, "remote_closed", "retrying")
@@ -37,7 +39,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("reasons/refuses the key by closing", |ctx| faulty(ctx, Fault::ClosesAtPublish, "bad_key", "failed")),
     Case::new("reasons/refuses the key: nginx-rtmp", nginx_refuses),
     Case::new("reasons/refuses the key: another box", box_refuses),
-    Case::new("reasons/does not speak rtmp", |ctx| faulty(ctx, Fault::Babbles, "remote_closed|refused|timeout", "retrying")),
+    Case::new("reasons/does not speak rtmp", |ctx| {
+        faulty(ctx, Fault::Babbles, "remote_closed|refused|timeout", "retrying")
+    }),
     Case::new("reasons/an expired certificate", |ctx| certificate(ctx, Certificate::Expired, "tls_expired")),
     Case::new("reasons/a certificate for another name", |ctx| certificate(ctx, Certificate::OtherName, "tls_name")),
     Case::new("reasons/a certificate nobody trusts", |ctx| certificate(ctx, Certificate::Untrusted, "tls_untrusted")),
@@ -59,7 +63,12 @@ fn reason(daemon: &Daemon, ctx: &Ctx, url: &str, codes: &str, state: &str) -> Re
     });
     let status = status.map_err(|error| error.context(format!("{:?}", daemon.destination(&id))))?;
     let took = start.elapsed();
-    ctx.note(format!("{} after {:.1} s: {}", status["reason"]["code"], took.as_secs_f32(), status["reason"]["sentence"]));
+    ctx.note(format!(
+        "{} after {:.1} s: {}",
+        status["reason"]["code"],
+        took.as_secs_f32(),
+        status["reason"]["sentence"]
+    ));
     ensure!(took < Duration::from_millis(5100), "it took {took:.1?}");
     ensure!(status["state"] == state, "the state is {}: {status}", status["state"]);
     let sentence = status["reason"]["sentence"].as_str().unwrap_or_default();
@@ -92,8 +101,18 @@ fn faulty(ctx: &Ctx, fault: Fault, codes: &str, state: &str) -> Result<()> {
 fn bad_address(ctx: &Ctx) -> Result<()> {
     let daemon = Daemon::start(ctx)?;
     for url in [
-        "", "live", "http://example.com/live", "rtmp://", "rtmp:///live", "rtmp://host:0/live", "rtmp://host:99999/live",
-        "rtmp://user@/live", "rtmp://ho st/live", "rtmp://host/li\nve", "file:///etc/passwd", "rtmp://[::1/live",
+        "",
+        "live",
+        "http://example.com/live",
+        "rtmp://",
+        "rtmp:///live",
+        "rtmp://host:0/live",
+        "rtmp://host:99999/live",
+        "rtmp://user@/live",
+        "rtmp://ho st/live",
+        "rtmp://host/li\nve",
+        "file:///etc/passwd",
+        "rtmp://[::1/live",
     ] {
         let body = json!({"name": "Club", "platform": "custom", "url": url, "key": KEY, "output": "main/passthrough",
             "enabled": true, "startMode": "withStream", "allowLocal": true});
