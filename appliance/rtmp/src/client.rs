@@ -50,9 +50,16 @@ pub struct ClientConfig {
     pub flash_ver: String,
     /// Form of the handshake.
     pub handshake: Form,
-    /// Answer to a server's challenge, behind `app` and `tcUrl`.
-    login_query: SecretKey,
-    login_round: u8,
+    /// How far a login has come: filled in by [`ClientEvent::Reconnect`].
+    pub login_progress: LoginProgress,
+}
+
+/// How far a login has come, from one connection to the next.
+#[derive(Debug, Clone, Default)]
+pub struct LoginProgress {
+    /// What the server asked for, to be sent behind `app` and `tcUrl`.
+    query: SecretKey,
+    rounds: u8,
 }
 
 impl ClientConfig {
@@ -67,8 +74,7 @@ impl ClientConfig {
             chunk_size: 65_536,
             flash_ver: "FMLE/3.0 (compatible; FMSc/1.0)".to_owned(),
             handshake: Form::default(),
-            login_query: SecretKey::default(),
-            login_round: 0,
+            login_progress: LoginProgress::default(),
         }
     }
 }
@@ -278,7 +284,7 @@ impl ClientSession {
     }
 
     fn connect(&mut self) -> Result<(), ErrorKind> {
-        let login = self.config.login_query.expose();
+        let login = self.config.login_progress.query.expose();
         let mut object = Object::new()
             .with("app", format!("{}{login}", self.config.app))
             .with("type", "nonprivate")
@@ -359,12 +365,12 @@ impl ClientSession {
         }
         let config = &self.config;
         if let Some((user, password)) = &config.login
-            && config.login_round < LOGIN_ROUNDS
+            && config.login_progress.rounds < LOGIN_ROUNDS
         {
             let description = info.get_str("description").unwrap_or_default();
-            if let auth::Next::Query(login_query) = auth::next(description, &config.app, user, password, &self.nonce) {
-                let login_round = config.login_round + 1;
-                let next = ClientConfig { login_query, login_round, ..config.clone() };
+            if let auth::Next::Query(query) = auth::next(description, &config.app, user, password, &self.nonce) {
+                let login_progress = LoginProgress { query, rounds: config.login_progress.rounds + 1 };
+                let next = ClientConfig { login_progress, ..config.clone() };
                 self.state = State::Over;
                 return self.push(ClientEvent::Reconnect(Box::new(next)));
             }
@@ -426,13 +432,14 @@ impl ClientSession {
         let name = self.config.stream_name.expose();
         let key = name.split('?').next().unwrap_or_default();
         let password = self.config.login.as_ref().map_or("", |(_, password)| password.expose());
-        let mut text: String = text.chars().filter(|c| !c.is_control()).take(512).collect();
+        // In this order: what is taken out could join a secret's parts, and a cut could leave a part of one.
+        let mut text: String = text.chars().filter(|c| !c.is_control()).collect();
         for secret in [name, key, password] {
             if !secret.is_empty() {
                 text = text.replace(secret, "…");
             }
         }
-        text
+        text.chars().take(512).collect()
     }
 }
 

@@ -13,10 +13,10 @@ use crate::{
 
 /// What a peer may make a [`ServerSession`] hold. All sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Longest message.
     pub message: usize,
-    /// Unfinished messages of all chunk streams together.
+    /// Memory for the unfinished messages of all chunk streams together.
     pub unfinished: usize,
     /// Chunk streams in use. The state of one takes about 100 bytes.
     pub chunk_streams: usize,
@@ -28,7 +28,7 @@ pub struct Limits {
     pub output: usize,
 }
 
-impl Limits {
+impl ServerLimits {
     fn chunk(self) -> chunk::Limits {
         chunk::Limits { message: self.message, unfinished: self.unfinished, chunk_streams: self.chunk_streams }
     }
@@ -38,9 +38,9 @@ impl Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerConfig {
     /// For a peer whose stream name has not been accepted: a stranger.
-    pub before: Limits,
+    pub before: ServerLimits,
     /// For an accepted publisher.
-    pub after: Limits,
+    pub after: ServerLimits,
     /// Chunk size we announce. FFmpeg copies it for what it sends: a large one saves both sides work.
     pub chunk_size: u32,
     /// Acknowledgement window and peer bandwidth we announce, bytes.
@@ -52,17 +52,17 @@ impl Default for ServerConfig {
     /// many large ones at the same time.
     fn default() -> Self {
         Self {
-            before: Limits {
-                message: 64 << 10,
-                unfinished: 64 << 10,
+            before: ServerLimits {
+                message: 48 << 10,
+                unfinished: 96 << 10,
                 chunk_streams: 16,
                 events: 64,
-                event_bytes: 64 << 10,
+                event_bytes: 48 << 10,
                 output: 16 << 10,
             },
-            after: Limits {
+            after: ServerLimits {
                 message: 0x00ff_ffff,
-                unfinished: 24 << 20,
+                unfinished: 32 << 20,
                 chunk_streams: 64,
                 events: 16 << 10,
                 event_bytes: 24 << 20,
@@ -168,15 +168,16 @@ impl Refusal {
         }
     }
 
-    fn description(self) -> &'static str {
-        match self {
+    fn info(self) -> Object {
+        let description = match self {
             Self::BadName => "The stream key is not known or is in use.",
             Self::Denied => "Publishing is not allowed.",
             Self::Rejected => "The stream was rejected.",
             Self::Failed => "The server cannot take the stream.",
             Self::InvalidApp => "There is no such application.",
             Self::StreamNotFound => "There is no such stream.",
-        }
+        };
+        command::info("error", self.code(), description)
     }
 }
 
@@ -193,7 +194,7 @@ pub struct ServerSession {
     streams: u16,
     state: State,
     events: VecDeque<ServerEvent>,
-    /// Media that came between `publish` and its acceptance.
+    /// Media that came between `publish` and its acceptance; given out after it.
     early: VecDeque<Message>,
     /// Bytes in `events` and `early`.
     event_bytes: usize,
@@ -276,14 +277,14 @@ impl ServerSession {
         // These few bytes come under the raised limit: they cannot fail.
         let _ = self.link.send_user_control(user_control::STREAM_BEGIN, stream_id);
         let _ = self.link.send_command(wrapping, 0, "onFCPublish", 0.0, &[Value::Null, start.clone().into()]);
-        let _ = self.link.send_command(wrapping, stream_id, "onStatus", 0.0, &[Value::Null, start.into()]);
+        let _ = self.link.send_status(wrapping, stream_id, start);
     }
 
     /// Refuses the request to publish or play that waits, with an `onStatus` of level `error`. The caller then writes `output`
     /// and closes; nothing more is taken from the peer. Without a request it does nothing.
     pub fn refuse(&mut self, refusal: Refusal) {
         let State::Asked { stream_id, wrapping, .. } = self.state else { return };
-        self.end(wrapping, stream_id, command::info("error", refusal.code(), refusal.description()));
+        self.end(wrapping, stream_id, refusal.info());
     }
 
     /// Tells a live publisher that its stream is ended by this side (`NetStream.Unpublish.Success`, `description` in words).
@@ -297,7 +298,9 @@ impl ServerSession {
     /// Bytes held for this peer: unfinished messages, events, output, state.
     #[must_use]
     pub fn buffered(&self) -> usize {
+        let connected = self.connected.as_ref().map_or(0, |(app, program)| app.len() + text_len(program));
         self.link.buffered()
+            + connected
             + self.event_bytes
             + self.events.capacity() * size_of::<ServerEvent>()
             + self.early.capacity() * size_of::<Message>()
@@ -305,7 +308,7 @@ impl ServerSession {
 
     fn end(&mut self, wrapping: Wrapping, stream_id: u32, status: Object) {
         // A peer that has not read its earlier answers will not read this one either.
-        let _ = self.link.send_command(wrapping, stream_id, "onStatus", 0.0, &[Value::Null, status.into()]);
+        let _ = self.link.send_status(wrapping, stream_id, status);
         self.state = State::Over;
         self.early = VecDeque::new();
     }
@@ -428,9 +431,10 @@ impl ServerSession {
         }
         let none = Object::new();
         let asked = command.object.as_object().unwrap_or(&none);
-        let text = |name| asked.get_str(name).unwrap_or_default().to_owned();
-        let app = text("app").trim_matches('/').to_owned();
-        let program = asked.get_str("flashVer").map(str::to_owned);
+        let text = |name| checked_text(asked.get_str(name).unwrap_or_default());
+        let app = text("app")?.trim_matches('/').to_owned();
+        let tc_url = text("tcUrl")?.to_owned();
+        let program = asked.get_str("flashVer").map(shown_text);
         let enhanced = ENHANCED_FIELDS.iter().any(|field| asked.get(field).is_some());
 
         self.link.send_window(self.config.window)?;
@@ -445,7 +449,7 @@ impl ServerSession {
             .with("objectEncoding", asked.get_number("objectEncoding").unwrap_or(0.0));
         self.reply(command, "_result", &[properties.into(), info.into()])?;
         self.connected = Some((app.clone(), program.clone()));
-        self.push(ServerEvent::Connected { app, tc_url: text("tcUrl"), program, enhanced })
+        self.push(ServerEvent::Connected { app, tc_url, program, enhanced })
     }
 
     fn create_stream(&mut self, command: &Command) -> Result<(), ErrorKind> {
@@ -467,11 +471,13 @@ impl ServerSession {
 
     fn ask(&mut self, command: &mut Command, play: bool) -> Result<(), ErrorKind> {
         if self.state != State::Idle {
-            return Err(ErrorKind::Unexpected("publish or play on a connection that has a stream"));
+            // One stream a connection. The one that is there goes on.
+            let refusal = if play { Refusal::StreamNotFound } else { Refusal::BadName };
+            return self.link.send_status(command.wrapping, command.stream_id, refusal.info());
         }
         let name = SecretKey::new(command.take_text().ok_or(ErrorKind::Command("publish or play without a name"))?);
         let (app, program) = self.connected.clone().unwrap_or_default();
-        let (app, key, query) = split_name(&app, name.expose());
+        let (app, key, query) = split_name(&app, checked_text(name.expose())?);
         self.push(match play {
             true => ServerEvent::Play { app, key, query, program },
             false => ServerEvent::Publish { app, key, query, program },
@@ -544,15 +550,30 @@ fn split_name(app: &str, name: &str) -> (String, SecretKey, String) {
 
 /// Bytes that an event holds besides its own size.
 fn weight(event: &ServerEvent) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     match event {
         ServerEvent::Media(message) => message.body.capacity(),
-        ServerEvent::Connected { app, tc_url, program, .. } => app.len() + tc_url.len() + text(program),
+        ServerEvent::Connected { app, tc_url, program, .. } => app.len() + tc_url.len() + text_len(program),
         ServerEvent::Publish { app, key, query, program } | ServerEvent::Play { app, key, query, program } => {
-            app.len() + key.expose().len() + query.len() + text(program)
+            app.len() + key.expose().len() + query.len() + text_len(program)
         }
         ServerEvent::Unpublish => 0,
     }
+}
+
+fn text_len(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
+}
+
+/// Names and addresses are kept for as long as the connection lasts.
+fn checked_text(text: &str) -> Result<&str, ErrorKind> {
+    if text.len() > MAX_TEXT { Err(ErrorKind::Command("a name is longer than 8192 bytes")) } else { Ok(text) }
+}
+
+const MAX_TEXT: usize = 8192;
+
+/// A text of the peer that people will see.
+fn shown_text(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]
