@@ -1,4 +1,5 @@
-//! What the fuzz targets do, with their seeds: records and tags of real encoders, and one file for each fault ever found.
+//! What the fuzz targets do, with their seeds: records and tags of real encoders, and one file for each fault ever
+//! found.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! Parameter sets as nobody's encoder would write them, but the specifications allow: written here field by field with every
-//! optional part there or not by chance, and read back.
+//! Parameter sets as nobody's encoder would write them, but the specifications allow: written here field by field with
+//! every optional part there or not by chance, and read back.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
