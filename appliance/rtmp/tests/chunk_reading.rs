@@ -346,3 +346,17 @@ fn limits_are_errors() {
         .collect();
     assert_eq!(read_with(limits, &unfinished), Err(ErrorKind::TooMuchUnfinished(1500)));
 }
+
+/// A reader that failed is of no more use, and still bears to be used.
+#[test]
+fn reading_on_after_an_error() {
+    let limits = Limits { message: 1000, unfinished: 300, chunk_streams: 3 };
+    let mut reader = Reader::new(limits);
+    let bytes = [header(0, 4, 0, 1000, 9, 1), vec![0; 128], vec![0xc4], vec![0; 128], vec![0xc4], vec![0; 128]].concat();
+    assert_eq!(reader.read(&mut &bytes[..]), Err(ErrorKind::TooMuchUnfinished(300)));
+    for seed in 0..2000u32 {
+        let bytes: Vec<u8> = (0..200u32).map(|n| (n ^ seed).wrapping_mul(0x9e37_79b1).to_be_bytes()[0]).collect();
+        let _ = reader.read(&mut &bytes[..]);
+    }
+    assert!(reader.buffered() < 10_000);
+}

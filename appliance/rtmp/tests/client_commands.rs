@@ -104,6 +104,18 @@ fn refusals_name_their_stage() {
     server.answer("_error", 1.0, &[Value::Null, status("error", code)]);
     refused(&mut server, Stage::Connect, code);
 
+    // The object with a code is the one that counts, wherever it stands.
+    let other: Value = Object::new().with("fmsVer", "FMS/3,5,7,7009").into();
+    for values in [
+        [Value::Null, other.clone(), status("error", code)],
+        [other.clone(), status("error", code), Value::Null],
+        [status("error", code), other.clone(), Value::Null],
+    ] {
+        let mut server = RawServer::new(config());
+        server.answer("_error", 1.0, &values);
+        refused(&mut server, Stage::Connect, code);
+    }
+
     let mut server = RawServer::new(config());
     server.answer("_result", 1.0, &[Object::new().into()]);
     server.answer("_error", 4.0, &[Value::Null, status("error", "NetStream.Failed")]);

@@ -113,6 +113,7 @@ fn calls_that_need_no_doing_are_answered() {
     peer.command(0, "getStreamLength", 9.0, &[Value::Null, "x".into()]).unwrap();
     assert_eq!(names(&peer.answers()), ["_error NetConnection.Call.Failed"]);
     // Neither a call without a transaction nor an answer asks for one.
+    peer.command(0, "releaseStream", 0.0, &[Value::Null, KEY.into()]).unwrap();
     peer.command(0, "somethingElse", 0.0, &[Value::Null]).unwrap();
     peer.command(0, "_result", 9.0, &[Value::Null]).unwrap();
     peer.command(0, "_error", 9.0, &[Value::Null]).unwrap();

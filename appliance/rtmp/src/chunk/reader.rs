@@ -139,12 +139,12 @@ impl Reader {
         let before = stream.body.capacity();
         stream.reserve(held + now.len(), rest.len().saturating_sub(empty));
         self.unfinished += stream.body.capacity() - before;
-        self.filled += held + now.len();
         if self.unfinished > self.limits.unfinished {
             return Err(ErrorKind::TooMuchUnfinished(self.limits.unfinished));
         }
         stream.body.extend_from_slice(self.held.bytes().get(..held).unwrap_or_default());
         stream.body.extend_from_slice(now);
+        self.filled += held + now.len();
         self.held.drop_front(held);
         let left = left - held - now.len();
         self.current = (left > 0).then_some((index, left));

@@ -280,6 +280,55 @@ mod tests {
         }
     }
 
+    /// The digest's place, key and names are those of programs that were not written here.
+    #[test]
+    fn digests_of_other_programs() {
+        let ffmpeg = include_bytes!("../../tests/captures/publisher-ffmpeg-5.1.bin");
+        let nginx = include_bytes!("../../tests/captures/publisher-nginx-rtmp-1.2.2.bin");
+        for capture in [&ffmpeg[..], nginx] {
+            let (mut server, mut out) = (Server::new([0; 32]), Vec::new());
+            server.handle(&mut &capture[..1 + PACKET_LEN], &mut out).unwrap();
+            assert_eq!(server.form(), Some(Form::Digest(Scheme::First)));
+        }
+        for capture in [
+            &include_bytes!("../../tests/captures/publisher-obs-29.0.bin")[..],
+            include_bytes!("../../tests/captures/publisher-gstreamer-1.22.bin"),
+            include_bytes!("../../tests/captures/publisher-librtmp-2.4.bin"),
+        ] {
+            let (mut server, mut out) = (Server::new([0; 32]), Vec::new());
+            server.handle(&mut &capture[..1 + PACKET_LEN], &mut out).unwrap();
+            assert_eq!(server.form(), Some(Form::Simple));
+        }
+
+        // nginx-rtmp's C2 answers the S1 that this seed gives: it found our digest there.
+        let (mut server, mut out) = (Server::new([0; 32]), Vec::new());
+        server.handle(&mut &nginx[..1 + PACKET_LEN], &mut out).unwrap();
+        let packet = |bytes: &[u8]| <[u8; PACKET_LEN]>::try_from(bytes).unwrap();
+        let (_, ours) = digest::find(&packet(&out[1..1 + PACKET_LEN]), Role::Server).unwrap();
+        assert!(digest::answers(&packet(&nginx[1 + PACKET_LEN..1 + 2 * PACKET_LEN]), &ours, Role::Client));
+
+        // Its S2 answers the C1 that this seed gives, whichever block our digest was in.
+        for (scheme, capture) in [
+            (Scheme::First, include_bytes!("../../tests/captures/handshake-nginx-rtmp-first.bin")),
+            (Scheme::Second, include_bytes!("../../tests/captures/handshake-nginx-rtmp-second.bin")),
+        ] {
+            let mut client = Client::new(Form::Digest(scheme), [1; 32], &mut Vec::new());
+            assert!(client.handle(&mut &capture[..], &mut Vec::new()).unwrap());
+            assert!(client.verified());
+        }
+    }
+
+    #[test]
+    fn the_answer_takes_the_scheme_of_the_question() {
+        for scheme in [Scheme::First, Scheme::Second] {
+            let (mut c01, mut s012) = (Vec::new(), Vec::new());
+            let _ = Client::new(Form::Digest(scheme), [1; 32], &mut c01);
+            Server::new([2; 32]).handle(&mut &c01[..], &mut s012).unwrap();
+            let s1 = s012[1..1 + PACKET_LEN].try_into().unwrap();
+            assert_eq!(digest::find(&s1, Role::Server).map(|(found, _)| found), Some(scheme));
+        }
+    }
+
     #[test]
     fn simple_answer_to_a_digest_client_is_taken() {
         let mut c01 = Vec::new();

@@ -362,7 +362,7 @@ impl ServerSession {
             return self.reply(command, "_error", &[Value::Null, info.into()]);
         };
         self.streams |= 1 << free;
-        self.answer(command, Value::Number(free.into()))
+        self.reply(command, "_result", &[Value::Null, Value::Number(free.into())])
     }
 
     fn delete_stream(&mut self, stream_id: u32) -> Result<(), ErrorKind> {
@@ -422,10 +422,9 @@ impl ServerSession {
 const ENHANCED_FIELDS: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"];
 
 /// Everything is passed on and nothing decoded: forward (4) for any codec. Multitrack 2, ModEx 4, nanosecond offset 8; not
-/// Reconnect (1), which asks for nothing from a server that never sends the request.
-fn enhanced_properties(properties: Object, asked: &Object) -> Object {
+/// Reconnect (1), since this server never sends the request.
+fn enhanced_properties(mut properties: Object, asked: &Object) -> Object {
     let any = Object::new().with("*", 4.0);
-    let mut properties = properties;
     if asked.get("fourCcList").is_some() {
         properties = properties.with("fourCcList", Value::StrictArray(vec![Value::from("*")]));
     }
