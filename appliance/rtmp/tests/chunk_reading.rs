@@ -331,6 +331,14 @@ fn abort_of_nothing() {
     assert_eq!(read_all(&bytes).unwrap().len(), 5);
 }
 
+/// What was dropped no longer counts.
+#[test]
+fn abort_gives_the_room_back() {
+    let limits = Limits { message: 1000, unfinished: 1500, chunk_streams: 3 };
+    let once = [header(0, 6, 0, 1000, 9, 1), vec![1; 128], vec![0xc6], vec![1; 128], control(kind::ABORT, 6)].concat();
+    assert_eq!(read_with(limits, &once.repeat(100)).unwrap().len(), 100);
+}
+
 #[test]
 fn limits_are_errors() {
     let limits = Limits { message: 1000, unfinished: 1500, chunk_streams: 3 };
@@ -352,7 +360,8 @@ fn limits_are_errors() {
 fn reading_on_after_an_error() {
     let limits = Limits { message: 1000, unfinished: 300, chunk_streams: 3 };
     let mut reader = Reader::new(limits);
-    let bytes = [header(0, 4, 0, 1000, 9, 1), vec![0; 128], vec![0xc4], vec![0; 128], vec![0xc4], vec![0; 128]].concat();
+    let bytes =
+        [header(0, 4, 0, 1000, 9, 1), vec![0; 128], vec![0xc4], vec![0; 128], vec![0xc4], vec![0; 128]].concat();
     assert_eq!(reader.read(&mut &bytes[..]), Err(ErrorKind::TooMuchUnfinished(300)));
     for seed in 0..2000u32 {
         let bytes: Vec<u8> = (0..200u32).map(|n| (n ^ seed).wrapping_mul(0x9e37_79b1).to_be_bytes()[0]).collect();

@@ -135,6 +135,26 @@ fn headers_are_as_short_as_they_may_be() {
     assert_eq!(format(5, &message(9, 2, 1099, b"ggg")), 0, "another chunk stream");
 }
 
+/// RTMP 1.0 §5.3.1.1, figures 6 to 8.
+#[test]
+fn chunk_stream_ids_take_one_to_three_bytes() {
+    for (csid, bytes) in [
+        (2, &[2][..]),
+        (63, &[63]),
+        (64, &[0, 0]),
+        (319, &[0, 255]),
+        (320, &[1, 0, 1]),
+        (65_599, &[1, 255, 255]),
+        // Brought into the range.
+        (0, &[2]),
+        (70_000, &[1, 255, 255]),
+    ] {
+        let mut written = Vec::new();
+        Writer::new().write(&mut written, csid, &message(8, 0, 0, b""), 128);
+        assert_eq!(written, [bytes, &[0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0]].concat(), "{csid}");
+    }
+}
+
 /// RTMP 1.0 §5.3.2.2, the two examples of the specification.
 #[test]
 fn examples_of_the_specification() {

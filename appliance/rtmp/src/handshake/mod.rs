@@ -321,12 +321,26 @@ mod tests {
     #[test]
     fn the_answer_takes_the_scheme_of_the_question() {
         for scheme in [Scheme::First, Scheme::Second] {
-            let (mut c01, mut s012) = (Vec::new(), Vec::new());
-            let _ = Client::new(Form::Digest(scheme), [1; 32], &mut c01);
+            let (mut c01, mut s012, mut c2) = (Vec::new(), Vec::new(), Vec::new());
+            let mut client = Client::new(Form::Digest(scheme), [1; 32], &mut c01);
             Server::new([2; 32]).handle(&mut &c01[..], &mut s012).unwrap();
             let s1 = s012[1..1 + PACKET_LEN].try_into().unwrap();
-            assert_eq!(digest::find(&s1, Role::Server).map(|(found, _)| found), Some(scheme));
+            let (found, theirs) = digest::find(&s1, Role::Server).unwrap();
+            assert_eq!(found, scheme);
+            client.handle(&mut &s012[..], &mut c2).unwrap();
+            assert!(digest::answers(&c2.try_into().unwrap(), &theirs, Role::Client));
         }
+    }
+
+    /// §5.2.3: four zero bytes behind the time tell old servers that there is nothing to verify.
+    #[test]
+    fn the_simple_form_has_version_zero() {
+        let (mut c01, mut s012) = (Vec::new(), Vec::new());
+        let _ = Client::new(Form::Simple, [1; 32], &mut c01);
+        assert_eq!((c01.len(), &c01[..9]), (1 + PACKET_LEN, &[3, 0, 0, 0, 0, 0, 0, 0, 0][..]));
+        Server::new([2; 32]).handle(&mut &c01[..], &mut s012).unwrap();
+        assert_eq!(s012[..9], c01[..9]);
+        assert_eq!(s012[1 + PACKET_LEN..], c01[1..], "S2 repeats C1");
     }
 
     #[test]
