@@ -312,7 +312,7 @@ mod tests {
             (Scheme::First, include_bytes!("../../tests/captures/handshake-nginx-rtmp-first.bin")),
             (Scheme::Second, include_bytes!("../../tests/captures/handshake-nginx-rtmp-second.bin")),
         ] {
-            let mut client = Client::new(Form::Digest(scheme), [1; 32], &mut Vec::new());
+            let mut client = Client::new(Form::Digest(scheme), [125; 32], &mut Vec::new());
             assert!(client.handle(&mut &capture[..], &mut Vec::new()).unwrap());
             assert!(client.verified());
         }
