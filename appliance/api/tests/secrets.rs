@@ -65,12 +65,12 @@ async fn no_secret_shows_anywhere() {
     note(&made);
     let path = format!("/api/v1/destinations/{}", made.body["id"].as_str().unwrap());
     for body in [
+        json!({"url": "rtmp://192.0.2.7/app/canary-destination-key"}),
         json!({"key": "${STREAM_KEY}"}),
         json!({"key": "canary with blanks"}),
         json!({"key": "rtmp://host/app/canary-url-key"}),
         json!({"key": ["canary-in-a-list"]}),
         json!({"key": "${canary-as-a-variable}"}),
-        json!({"url": "rtmp://192.0.2.7/app/canary-destination-key"}),
         json!({"url": "rtmp://user:canary-url-password@192.0.2.7/app"}),
         json!({"url": "rtmp://${canary-as-a-variable}/app"}),
         json!({"url": "rtmp://canary host/app"}),
