@@ -2,6 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::Method;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
@@ -20,8 +21,9 @@ impl<S: Send + Sync> FromRequest<S> for Json {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_patch = request.method() == Method::PATCH;
         let bytes = read(request.into_body()).await?;
-        if bytes.is_empty() {
+        if bytes.is_empty() && !is_patch {
             // No fields are named, which is what an empty object says.
             return Ok(Self(Value::Object(Map::new())));
         }

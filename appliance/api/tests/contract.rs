@@ -335,7 +335,8 @@ async fn events_come_in_pages() {
     assert!(next[0]["id"].as_i64().unwrap() < before);
     let all = owner.get("/api/v1/events").await.body;
     assert!(all.as_array().unwrap().iter().any(|event| event["code"] == "claimed"));
-    for wrong in ["limit=0", "limit=501", "limit=x", "before=x", "limit=-1&before=1.5"] {
+    for wrong in ["limit=0", "limit=501", "limit=x", "before=x", "limit=-1&before=1.5", "before=-1", "limit=2&limit=3"]
+    {
         assert_eq!(owner.get(&format!("/api/v1/events?{wrong}")).await.code(), "invalid", "{wrong}");
     }
 }
