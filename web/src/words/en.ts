@@ -82,6 +82,7 @@ export const en = {
     one: "Connecting to {count} place.",
     other: "Connecting to {count} places.",
   },
+  "headline.notLive": "Not live.",
   "headline.liveAll": "Live on {count}",
   "headline.livePart": "Live on *{live} of {count}*",
   "headline.sendingAll": "Sending to {count}",
