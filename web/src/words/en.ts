@@ -178,7 +178,7 @@ export const en = {
 
   "editor.new": "New destination",
   "editor.platform": "Platform",
-  "editor.platformOwn": "Own server or other platform",
+  "editor.platformOwn": "Own or other server",
   "editor.name": "Name",
   "editor.url": "Server",
   "editor.urlHint": "Begins with rtmp:// or rtmps://",
