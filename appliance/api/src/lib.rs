@@ -1,1 +1,35 @@
 //! The HTTP API, live socket and static page.
+//!
+//! A request passes `server` (connections), `security` (Host, Origin, sizes), the rule of its route (`auth`) and arrives
+//! at a handler in `resources`. All routes with their rules stand in one table, `routes`; the OpenAPI document is made
+//! from it. What people change goes to the store first and to the engine then; `bridge` does the same at the start and
+//! keeps what the engine reports.
+
+mod access;
+mod app;
+mod auth;
+mod body;
+mod bridge;
+mod devices;
+mod fields;
+mod guess;
+mod live;
+mod net;
+mod openapi;
+mod people;
+mod platforms;
+mod problem;
+mod resources;
+mod routes;
+mod security;
+mod sentences;
+mod server;
+mod sockets;
+mod target;
+mod web;
+
+pub use app::{Api, ApiConfig};
+pub use bridge::{SyncError, run_reports, sync};
+pub use openapi::openapi;
+pub use resources::setup::make_setup_code;
+pub use server::serve;

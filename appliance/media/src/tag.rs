@@ -43,7 +43,7 @@ pub enum Kind {
     Mpeg2TsSequenceStart,
     /// Script data about the video that follows, such as `colorInfo`.
     Metadata,
-    /// `MultichannelConfig`: which channel belongs to which loudspeaker.
+    /// `MultichannelConfig`: which channel belongs to which loudspeaker. See [`crate::MultichannelConfig`].
     MultichannelConfig,
     /// Coded frames.
     Frames,

@@ -145,11 +145,11 @@ impl Default for BoxLimits {
     fn default() -> Self {
         Self {
             rtmp_connections: 256,
-            rtmp_connections_per_address: 16,
-            rtmp_unauthenticated: 64,
+            rtmp_connections_per_address: 64,
+            rtmp_unauthenticated: 192,
             log_seconds: 10,
             log_bytes: 16 << 20,
-            message_bytes: 16 << 20,
+            message_bytes: 0xff_ffff,
         }
     }
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use std::{io, thread};
 
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::address::OwnListeners;
@@ -31,6 +33,8 @@ use crate::{
     OutputStatus, Report, Reports, Settings, Snapshot,
 };
 
+/// Time in which a batch gathers.
+const BATCH: Duration = Duration::from_millis(3);
 /// How often the engine looks after itself.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// Destinations stay connected this long after the publisher was lost, ms.
@@ -94,21 +98,40 @@ pub fn start(settings: Settings) -> io::Result<(Handle, Reports)> {
     let (commands, orders) = mpsc::channel(MAX_COMMANDS);
     let (reports, report_reader) = mpsc::channel(MAX_REPORTS);
     let (snapshots, snapshot_reader) = watch::channel(Arc::new(Snapshot::default()));
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let busy = Arc::new(AtomicBool::new(false));
+    let mut builder = runtime(busy.clone());
+    thread::Builder::new().name("engine".to_owned()).spawn(move || {
+        let run = builder.build_local(LocalOptions::default()).and_then(|runtime| {
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener)?;
+                Engine::new(settings, rtmp, busy, reports, snapshots).run(listener, orders).await;
+                Ok(())
+            })
+        });
+        if let Err(error) = run {
+            tracing::error!(%error, "the engine could not start");
+        }
+    })?;
+    Ok((Handle::new(commands, snapshot_reader, rtmp), report_reader))
+}
+
+/// The engine's runtime: one thread, which while a stream runs gathers a batch before it looks for what has come.
+///
+/// What a publisher and many servers send in that time is one wake-up instead of many, and what has to be written
+/// goes out in fewer and larger pieces. It adds at most [`BATCH`] to a frame's way.
+fn runtime(busy: Arc<AtomicBool>) -> Builder {
+    let mut builder = Builder::new_current_thread();
+    builder
         .enable_all()
         // Names and certificate files: a few at a time, and none kept.
         .max_blocking_threads(8)
         .thread_keep_alive(Duration::from_secs(1))
-        .build()?;
-    thread::Builder::new().name("engine".to_owned()).spawn(move || {
-        LocalSet::new().block_on(&runtime, async move {
-            match TcpListener::from_std(listener) {
-                Ok(listener) => Engine::new(settings, rtmp, reports, snapshots).run(listener, orders).await,
-                Err(error) => tracing::error!(%error, "the engine has no listener"),
+        .on_thread_park(move || {
+            if busy.load(Ordering::Relaxed) {
+                thread::sleep(BATCH);
             }
         });
-    })?;
-    Ok((Handle::new(commands, snapshot_reader, rtmp), report_reader))
+    builder
 }
 
 fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -167,12 +190,15 @@ pub(crate) struct Engine {
     blocked: RefCell<BTreeMap<IpAddr, u64>>,
     sessions: Cell<u64>,
     snapshots: watch::Sender<Arc<Snapshot>>,
+    /// A stream runs.
+    busy: Arc<AtomicBool>,
 }
 
 impl Engine {
     fn new(
         mut settings: Settings,
         rtmp: SocketAddr,
+        busy: Arc<AtomicBool>,
         reports: mpsc::Sender<Report>,
         snapshots: watch::Sender<Arc<Snapshot>>,
     ) -> Rc<Self> {
@@ -182,8 +208,7 @@ impl Engine {
             own_listeners: OwnListeners(settings.own_listeners.clone()),
             variables: Variables(settings.variables.clone()),
         };
-        let context =
-            Context { clock: Clock::start(), touched: Notify::new(), reports, lost_reports: Cell::new(0) };
+        let context = Context { clock: Clock::start(), touched: Notify::new(), reports, lost_reports: Cell::new(0) };
         Rc::new(Self {
             context: Rc::new(context),
             inputs: RefCell::default(),
@@ -198,6 +223,7 @@ impl Engine {
             blocked: RefCell::default(),
             sessions: Cell::new(0),
             snapshots,
+            busy,
             settings,
         })
     }
@@ -298,7 +324,7 @@ impl Engine {
             session.close(Closing::Unwanted);
         }
         if let Some(programme) = slot.programme {
-            programme.borrow_mut().end();
+            Programme::end(&programme, self.context.clock.now());
         }
         self.recompute(None);
         true
@@ -318,21 +344,25 @@ impl Engine {
             }),
             None => {
                 let wish = Wish { config, programme: None, from_first: false, revision: 0, nudge: 0 };
-                let (wish, reader) = watch::channel(wish);
+                let (wish, _) = watch::channel(wish);
                 let view = Rc::new(RefCell::new(View::new()));
-                let actor = Actor {
-                    context: self.context.clone(),
-                    dialer: self.dialer.clone(),
-                    wish: reader,
-                    view: view.clone(),
-                    retry: Retry::default(),
-                };
-                let task = spawn_local(actor.run());
+                let task = self.spawn_actor(&wish, &view);
                 destinations.insert(id, DestinationSlot { wish, view, task });
             }
         }
         drop(destinations);
         self.recompute(None);
+    }
+
+    fn spawn_actor(&self, wish: &watch::Sender<Wish>, view: &Rc<RefCell<View>>) -> JoinHandle<()> {
+        let actor = Actor {
+            context: self.context.clone(),
+            dialer: self.dialer.clone(),
+            wish: wish.subscribe(),
+            view: view.clone(),
+            retry: Retry::default(),
+        };
+        spawn_local(actor.run())
     }
 
     fn remove_destination(&self, id: &Id) -> bool {
@@ -429,6 +459,9 @@ impl Engine {
 
     /// The publisher's first frame is there: destinations begin.
     pub(crate) fn programme_begun(&self, input: &Id) {
+        if let Some(slot) = self.inputs.borrow_mut().get_mut(input) {
+            slot.state = (InputState::Receiving, SystemTime::now());
+        }
         self.recompute(Some(input));
     }
 
@@ -465,7 +498,7 @@ impl Engine {
 
     /// The end of a programme is the end of its broadcast.
     fn programme_ended(&self, programme: &Shared) {
-        programme.borrow_mut().end();
+        Programme::end(programme, self.context.clock.now());
         let others = self.inputs.borrow().values().any(|s| s.programme.is_some());
         if !others {
             self.set_broadcast(BroadcastState::default());
@@ -510,6 +543,13 @@ impl Engine {
     fn keep_house(&self) {
         let now = self.context.clock.now();
         self.blocked.borrow_mut().retain(|_, until| now < *until);
+        for (id, slot) in self.destinations.borrow_mut().iter_mut() {
+            // A task ends only with its destination: this is our own bug, and it stays with this one destination.
+            if slot.task.is_finished() {
+                tracing::error!(destination = &**id, "a destination's task died and is started anew");
+                slot.task = self.spawn_actor(&slot.wish, &slot.view);
+            }
+        }
         let mut ended = Vec::new();
         for (id, slot) in self.inputs.borrow_mut().iter_mut() {
             let Some(programme) = slot.programme.clone() else { continue };
@@ -524,7 +564,8 @@ impl Engine {
                 } else if silent <= LOST_MS && matches!(inner.life, Life::Held { .. }) {
                     inner.life = Life::Running;
                 }
-                let receiving = inner.life == Life::Running && inner.begun() && now.saturating_sub(inner.last_frame()) <= LOST_MS;
+                let receiving =
+                    inner.life == Life::Running && inner.begun() && now.saturating_sub(inner.last_frame()) <= LOST_MS;
                 if receiving && slot.state.0 != InputState::Receiving {
                     slot.state = (InputState::Receiving, SystemTime::now());
                 }
@@ -575,6 +616,8 @@ impl Engine {
     }
 
     fn publish_snapshot(&self) {
+        let streaming = self.inputs.borrow().values().any(|slot| slot.session.is_some());
+        self.busy.store(streaming, Ordering::Relaxed);
         let snapshot = self.snapshot();
         self.snapshots.send_replace(Arc::new(snapshot));
     }

@@ -16,16 +16,18 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::address::{Reach, reach};
 use crate::connections::{Places, Stage};
 use crate::engine::Engine;
-use crate::programme::{DATA, Shared};
-use crate::{Event, EventCode, Id, SessionStatus, clock};
+use crate::programme::{DATA, Programme, Shared};
+use crate::{Event, EventCode, Id, SessionStatus, clock, sys};
 
 /// A stranger has this long to show a right key.
 const STRANGER_DEADLINE: Duration = Duration::from_secs(10);
-/// Time between two reads from a publisher. What arrives meanwhile is one batch for every reader: fewer wake-ups,
-/// fewer system calls.
-const BATCH: Duration = Duration::from_millis(2);
+/// Time after which a publisher that waits for slow readers looks again.
+const WAIT: Duration = Duration::from_millis(2);
 /// Bytes read in one turn, so that a publisher faster than real time leaves the readers their turn.
 const MAX_TURN: usize = 1 << 20;
+/// Publishers send a message's header (12 bytes, 16 with an extended timestamp) and its body in pieces: a header alone
+/// wakes nobody. Whatever is this short comes with the next message.
+const MORE_THAN_A_HEADER: i32 = 17;
 /// A publisher that sent nothing for this long gives way to another one, ms; from the same address sooner.
 const SILENT_MS: u64 = 2_000;
 const SILENT_SAME_ADDRESS_MS: u64 = 500;
@@ -174,11 +176,15 @@ impl Connection<'_> {
                 self.engine.connections.borrow_mut().set_stage(self.number, Stage::Trusted);
                 let programme = self.engine.publisher_started(&session);
                 let gone = self.publish(&mut rtmp, &session, &programme).await;
-                self.engine.publisher_gone(&session, &programme, match gone {
-                    Gone::Properly => crate::engine::Ending::Proper,
-                    Gone::Lost => crate::engine::Ending::Lost,
-                    Gone::Closed(why) => crate::engine::Ending::Closed(why),
-                });
+                self.engine.publisher_gone(
+                    &session,
+                    &programme,
+                    match gone {
+                        Gone::Properly => crate::engine::Ending::Proper,
+                        Gone::Lost => crate::engine::Ending::Lost,
+                        Gone::Closed(why) => crate::engine::Ending::Closed(why),
+                    },
+                );
                 if let Gone::Closed(_) = gone {
                     rtmp.close_publish("closed by the box");
                     self.say_goodbye(&mut rtmp).await;
@@ -230,10 +236,16 @@ impl Connection<'_> {
     /// Decides whether a publisher is let in.
     async fn admit(&self, request: &Request) -> Result<Rc<Session>, RtmpRefusal> {
         let engine = self.engine;
-        let found = engine.inputs.borrow().values().map(|slot| &slot.config).find(|input| {
-            let key = input.key.expose_secret().as_bytes();
-            bool::from(key.ct_eq(request.key.expose().as_bytes()))
-        }).cloned();
+        let found = engine
+            .inputs
+            .borrow()
+            .values()
+            .map(|slot| &slot.config)
+            .find(|input| {
+                let key = input.key.expose_secret().as_bytes();
+                bool::from(key.ct_eq(request.key.expose().as_bytes()))
+            })
+            .cloned();
         let Some(input) = found else {
             engine.refused(self.peer, "bad_key", None);
             return Err(RtmpRefusal::BadName);
@@ -291,6 +303,7 @@ impl Connection<'_> {
     async fn publish(&mut self, rtmp: &mut ServerSession, session: &Session, programme: &Shared) -> Gone {
         let began = (self.engine.context.clock.now(), programme.borrow().time());
         let Ok(()) = flush(&mut self.stream, rtmp).await else { return Gone::Lost };
+        sys::wake_at(&self.stream, MORE_THAN_A_HEADER);
         loop {
             tokio::select! {
                 biased;
@@ -310,9 +323,8 @@ impl Connection<'_> {
             if !rtmp.output().is_empty() && self.write_some(rtmp).is_err() {
                 return Gone::Lost;
             }
-            sleep(BATCH).await;
             while self.ahead_of_readers(programme, began) {
-                sleep(BATCH).await;
+                sleep(WAIT).await;
                 if session.closing.get().is_some() {
                     break;
                 }
@@ -355,7 +367,9 @@ impl Connection<'_> {
         while let Some(event) = rtmp.poll_event() {
             match event {
                 ServerEvent::Media(message) => {
-                    if message.kind == DATA && let Some(name) = encoder(&message.body) {
+                    if message.kind == DATA
+                        && let Some(name) = encoder(&message.body)
+                    {
                         *session.program.borrow_mut() = Some(printable(&name));
                     }
                     inner.push(&message, now);
@@ -367,11 +381,11 @@ impl Connection<'_> {
                 _ => {}
             }
         }
-        if inner.log.end() > before {
-            inner.log.wake();
-        }
-        let begins = inner.begun() && !begun;
+        let (more, begins) = (inner.log.end() > before, inner.begun() && !begun);
         drop(inner);
+        if more {
+            Programme::tell_readers(programme, now);
+        }
         if begins {
             self.engine.programme_begun(&session.input);
         }
@@ -393,7 +407,7 @@ impl Connection<'_> {
         let programme = programme.borrow();
         let passed = self.engine.context.clock.now().saturating_sub(began);
         let ahead = programme.time().saturating_sub(time).saturating_sub(passed);
-        ahead > AHEAD_MS && programme.log.longest_backlog() > self.engine.settings.limits.log_bytes / 2
+        ahead > AHEAD_MS && programme.longest_backlog() > self.engine.settings.limits.log_bytes / 2
     }
 
     async fn say_goodbye(&mut self, rtmp: &mut ServerSession) {

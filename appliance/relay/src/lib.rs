@@ -35,3 +35,4 @@ pub use engine::start;
 pub use event::*;
 pub use handle::*;
 pub use status::*;
+pub use tls::check_roots;

@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::rc::Rc;
-use std::task::Waker;
 
 use brookbox_rtmp::chunk;
 
@@ -91,7 +90,6 @@ pub(crate) struct Log {
     bytes: usize,
     newest_key: Option<u64>,
     has_video: bool,
-    readers: Readers,
 }
 
 /// A reader's place: the next message, and how much of it is already written.
@@ -123,11 +121,10 @@ impl Log {
             bytes: 0,
             newest_key: None,
             has_video: false,
-            readers: Readers::default(),
         }
     }
 
-    /// Appends a message in wire form. Readers are woken by [`wake`](Self::wake), once for a batch.
+    /// Appends a message in wire form.
     pub(crate) fn append(&mut self, new: NewEntry<'_>) -> u64 {
         let timestamp = wire_time(new.time);
         let len = chunk::encoded_len(new.body.len(), timestamp, CHUNK_SIZE);
@@ -284,42 +281,11 @@ impl Log {
         }
     }
 
-    /// Wakes the readers that wait for more.
-    pub(crate) fn wake(&mut self) {
-        for slot in &mut self.readers.slots {
-            if let Some(waker) = slot.as_mut().and_then(|s| s.waker.take()) {
-                waker.wake();
-            }
-        }
-    }
-
-    /// Adds a reader; it must be removed again.
-    pub(crate) fn add_reader(&mut self, seq: u64) -> ReaderId {
-        self.readers.add(seq)
-    }
-
-    pub(crate) fn remove_reader(&mut self, id: ReaderId) {
-        self.readers.remove(id);
-    }
-
-    /// Notes a reader's place, and its waker if it waits for more.
-    pub(crate) fn note_reader(&mut self, id: ReaderId, seq: u64, waker: Option<&Waker>) {
-        if let Some(slot) = self.readers.slots.get_mut(id.0).and_then(Option::as_mut) {
-            slot.seq = seq;
-            match (waker, &mut slot.waker) {
-                (Some(new), Some(old)) => old.clone_from(new),
-                (Some(new), old @ None) => *old = Some(new.clone()),
-                (None, old) => *old = None,
-            }
-        }
-    }
-
-    /// Bytes that the slowest reader has before it.
-    pub(crate) fn longest_backlog(&self) -> usize {
-        let slowest = self.readers.slots.iter().flatten().map(|s| s.seq).min();
-        let Some(entry) = slowest.and_then(|seq| self.get(seq.max(self.first_seq))) else { return 0 };
-        let whole: usize = (entry.segment..).zip(self.segments.iter().skip(self.index(entry.segment))).map(|(_, s)| s.len()).sum();
-        whole - entry.start.min(whole)
+    /// Bytes from message `seq` (or the oldest) to the end.
+    pub(crate) fn bytes_from(&self, seq: u64) -> usize {
+        let Some(entry) = self.get(seq.max(self.first_seq)) else { return 0 };
+        let segments = self.segments.iter().skip(self.index(entry.segment));
+        segments.map(Vec::len).sum::<usize>().saturating_sub(entry.start)
     }
 
     fn index(&self, segment: u64) -> usize {
@@ -367,46 +333,97 @@ impl<'a> Slices<'a> {
         self.list.get(..self.len).unwrap_or_default()
     }
 
-
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-/// A reader's number in its log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ReaderId(usize);
-
-#[derive(Debug, Default)]
-struct Readers {
-    slots: Vec<Option<Reader>>,
-}
-
-#[derive(Debug)]
-struct Reader {
-    seq: u64,
-    waker: Option<Waker>,
-}
-
-impl Readers {
-    fn add(&mut self, seq: u64) -> ReaderId {
-        let reader = Some(Reader { seq, waker: None });
-        if let Some(free) = self.slots.iter().position(Option::is_none)
-            && let Some(slot) = self.slots.get_mut(free)
-        {
-            *slot = reader;
-            return ReaderId(free);
-        }
-        self.slots.push(reader);
-        ReaderId(self.slots.len() - 1)
-    }
-
-    fn remove(&mut self, id: ReaderId) {
-        if let Some(slot) = self.slots.get_mut(id.0) {
-            *slot = None;
-        }
-    }
-}
-
 /// Messages that a reader needs before it can begin in the middle: metadata and configuration, oldest first.
 pub(crate) type Preamble = Rc<[(u8, Rc<[u8]>)]>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: Retention = Retention { ms: 1_000, bytes: 4 << 20 };
+
+    fn add(log: &mut Log, role: Role, now: u64, len: usize) -> u64 {
+        let body = vec![u8::try_from(now % 251).unwrap(); len];
+        log.append(NewEntry { kind: 9, role, time: now, arrived: now, body: &body })
+    }
+
+    /// Everything from `cursor` on, written in pieces of at most `piece` bytes.
+    fn read_all(log: &Log, mut cursor: Cursor, piece: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        loop {
+            let mut slices = Slices::new();
+            log.gather(cursor, log.end(), piece, &mut slices);
+            let bytes: Vec<u8> = slices.as_slice().iter().flat_map(|s| s.iter().copied()).collect();
+            if bytes.is_empty() {
+                return out;
+            }
+            log.advance(&mut cursor, bytes.len(), |_| ());
+            out.extend(bytes);
+        }
+    }
+
+    #[test]
+    fn every_reader_gets_the_same_bytes_whatever_it_writes_at_once() {
+        let mut log = Log::new(Retention { ms: 60_000, bytes: 64 << 20 });
+        let mut expected = Vec::new();
+        for i in 0..200 {
+            let len = [10, 70_000, 1_000, 300_000, 0][i % 5];
+            let seq = add(&mut log, Role::Inter, i as u64, len);
+            expected.extend_from_slice(log.wire(log.get(seq).unwrap()));
+        }
+        for piece in [1 << 20, 65_536, 4_099] {
+            assert!(read_all(&log, Cursor::at(0), piece) == expected, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn the_wire_form_is_what_a_chunk_reader_expects() {
+        let mut log = Log::new(SMALL);
+        let seq = add(&mut log, Role::Key, 0x0100_0000, 70_000);
+        let wire = log.wire(log.get(seq).unwrap());
+        assert_eq!(wire[..4], [chunk::CSID_VIDEO, 0xff, 0xff, 0xff], "an extended timestamp");
+        assert_eq!(wire.len(), 16 + 65_536 + 5 + (70_000 - 65_536), "repeated with the continuation");
+    }
+
+    #[test]
+    fn old_segments_go_but_never_the_current_group() {
+        let mut log = Log::new(SMALL);
+        for ms in (0..10_000).step_by(10) {
+            let role = if ms % 2_000 == 0 { Role::Key } else { Role::Inter };
+            add(&mut log, role, ms, 2_000);
+        }
+        let key = log.newest_key().unwrap();
+        assert_eq!(log.get(key).unwrap().arrived, 8_000);
+        let oldest = log.get(log.start()).unwrap().arrived;
+        assert!((6_000..=8_000).contains(&oldest), "{oldest}: a segment is 1.3 s here");
+        assert_eq!(log.join(), key);
+    }
+
+    #[test]
+    fn bytes_bound_it_whatever_the_group() {
+        let mut log = Log::new(Retention { ms: 10_000, bytes: 1 << 20 });
+        add(&mut log, Role::Key, 0, 1_000);
+        for ms in 1..5_000 {
+            add(&mut log, Role::Inter, ms, 10_000);
+        }
+        assert!(log.bytes() <= (1 << 20) + SEGMENT_BYTES, "{}", log.bytes());
+        assert_eq!(log.newest_key(), None, "its group's beginning is gone");
+        assert_eq!(log.join(), log.end(), "a joining reader waits for the next one");
+    }
+
+    #[test]
+    fn the_backlog_of_a_place_is_what_lies_behind_it() {
+        let mut log = Log::new(SMALL);
+        for ms in 0..100 {
+            add(&mut log, Role::Inter, ms, 10_000);
+        }
+        assert_eq!(log.bytes_from(0), log.bytes());
+        assert_eq!(log.bytes_from(99), log.get(99).unwrap().wire_len());
+        assert_eq!(log.bytes_from(100), 0);
+    }
+}

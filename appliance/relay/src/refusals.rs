@@ -34,7 +34,8 @@ impl Refusals {
         let place = self.0.iter().position(|l| l.address == address && l.reason == reason);
         let known = place.and_then(|i| self.0.remove(i));
         let fresh = known.is_none();
-        let mut line = known.unwrap_or(Line { address, reason, count: 0, first: wall, last: wall, told: now, untold: 0 });
+        let mut line =
+            known.unwrap_or(Line { address, reason, count: 0, first: wall, last: wall, told: now, untold: 0 });
         line.count += 1;
         line.untold += 1;
         line.last = wall;

@@ -54,7 +54,14 @@ impl Retry {
     }
 
     /// The connection ended at `now` after `live` of health. `jitter` is uniform in 0..=255.
-    pub(crate) fn ended(&mut self, reason: ReasonCode, live: Duration, now: u64, retry_for: Option<Duration>, jitter: u8) -> Next {
+    pub(crate) fn ended(
+        &mut self,
+        reason: ReasonCode,
+        live: Duration,
+        now: u64,
+        retry_for: Option<Duration>,
+        jitter: u8,
+    ) -> Next {
         if live >= HEALTHY {
             *self = Self::default();
         }
@@ -67,7 +74,8 @@ impl Retry {
         let delay = DELAYS_S.get(index).copied().unwrap_or(60) * 1000;
         // 0.8 … 1.2 of it
         let delay = delay * (800 + u64::from(jitter) * 400 / 255) / 1000;
-        let out_of_time = retry_for.is_some_and(|limit| u128::from(now - since) + u128::from(delay) > limit.as_millis());
+        let out_of_time =
+            retry_for.is_some_and(|limit| u128::from(now - since) + u128::from(delay) > limit.as_millis());
         if out_of_time { Next::Failed } else { Next::After(Duration::from_millis(delay)) }
     }
 }

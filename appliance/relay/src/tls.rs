@@ -60,6 +60,19 @@ fn client_config(extra_roots: &[PathBuf]) -> io::Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+/// Says what is wrong with files of extra certificates, if something is; names the file.
+///
+/// # Errors
+/// A file cannot be read, or holds no certificate that can be trusted.
+pub fn check_roots(files: &[PathBuf]) -> io::Result<()> {
+    for file in files {
+        if read_roots(std::slice::from_ref(file))?.is_empty() {
+            return Err(io::Error::other(format!("{}: there is no certificate in it", file.display())));
+        }
+    }
+    client_config(files).map(|_| ())
+}
+
 /// Reads PEM files. Errors name the file.
 fn read_roots(files: &[PathBuf]) -> io::Result<Vec<CertificateDer<'static>>> {
     let mut roots = Vec::new();
@@ -124,7 +137,9 @@ fn certificate_code(error: &CertificateError, now: SystemTime) -> ReasonCode {
         C::NotValidYet | C::NotValidYetContext { .. } => ReasonCode::ClockWrong,
         C::NotValidForName | C::NotValidForNameContext { .. } => ReasonCode::TlsName,
         C::UnknownIssuer | C::BadSignature | C::Revoked | C::InvalidPurpose => ReasonCode::TlsUntrusted,
-        C::InvalidPurposeContext { .. } | C::ApplicationVerificationFailure | C::BadEncoding => ReasonCode::TlsUntrusted,
+        C::InvalidPurposeContext { .. } | C::ApplicationVerificationFailure | C::BadEncoding => {
+            ReasonCode::TlsUntrusted
+        }
         C::Other(_) => ReasonCode::TlsUntrusted,
         _ => ReasonCode::Tls,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use brookbox_media::{self as media, FourCc, Media, Role};
+use brookbox_media::{self as media, Config, FourCc, Kind, Media, Role};
 
 use crate::TrackStatus;
 
@@ -27,6 +27,7 @@ struct Track {
     number: u8,
     codec: Option<FourCc>,
     enhanced: bool,
+    config: Option<Config>,
     rate: Rate,
     times: VecDeque<u64>,
     newest_key: Option<u64>,
@@ -62,6 +63,9 @@ impl Tracks {
                 Role::Key | Role::Inter => {
                     let lost = track.frame(time, packet.role == Role::Key, packet.composition_ms != 0);
                     self.lost += lost;
+                }
+                Role::Config if packet.kind == Kind::SequenceStart => {
+                    track.config = track.codec.and_then(|codec| media::config(codec, payload).ok());
                 }
                 Role::Config | Role::Audio | Role::End | Role::Command | Role::Unknown => {}
             }
@@ -128,6 +132,7 @@ impl Track {
             number,
             codec: None,
             enhanced: false,
+            config: None,
             rate: Rate::default(),
             times: VecDeque::new(),
             newest_key: None,
@@ -177,10 +182,23 @@ impl Track {
             bitrate_bps: self.rate.bits_per_second(now),
             ..TrackStatus::default()
         };
+        match &self.config {
+            Some(Config::Video(video)) => {
+                status.profile = Some(video.profile.clone()).filter(|p| !p.is_empty());
+                (status.width, status.height) = (video.width, video.height);
+                status.b_frames = video.b_frames;
+            }
+            Some(Config::Audio(audio)) => {
+                status.profile = Some(audio.profile.clone()).filter(|p| !p.is_empty());
+                (status.channels, status.sample_rate) = (audio.channels.map(u32::from), audio.sample_rate);
+            }
+            _ => {}
+        }
         if self.media == Media::Video {
             status.fps = self.frame_ms().map(|ms| (100_000.0 / ms).round() / 100.0);
             status.keyframe_interval_ms = self.keyframe_interval.and_then(|ms| u32::try_from(ms).ok());
-            status.b_frames = Some(self.b_frames);
+            // What was seen counts more than what the headers allow.
+            status.b_frames = if self.b_frames { Some(true) } else { status.b_frames.or(Some(false)) };
         }
         status
     }

@@ -144,10 +144,10 @@ fn check_secrets(db: &Connection, path: &Path, vault: &Vault, findings: &mut Vec
     Ok(())
 }
 
-/// An error as a finding. The errors of opening say in their own sentence what to do.
+/// An error as a finding. The sentences of most say behind their last colon what to do.
 fn finding(file: &Path, error: &Error) -> Finding {
     let text = error.to_string();
-    let (sentence, hint) = match text.split_once(": ") {
+    let (sentence, hint) = match text.rsplit_once(": ") {
         Some((sentence, hint)) if !matches!(error, Error::Io { .. }) => (sentence.to_owned(), hint.to_owned()),
         _ => (text, "see that the file can be read by the user who runs brookboxd".to_owned()),
     };

@@ -1,3 +1,4 @@
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -44,8 +45,8 @@ pub enum Error {
     },
     /// The database cannot be understood. Nothing was changed and nothing deleted.
     #[error(
-        "the database {path} is damaged ({what}). Nothing was changed. Stop brookboxd, keep a copy of all files whose \
-         names begin with {path}, and put back a copy from before; or move them elsewhere to begin with an empty box"
+        "the database {path} is damaged ({what}); nothing was changed: stop brookboxd, keep a copy of all files whose \
+         names begin with {path}, and put back a copy from before, or move them elsewhere to begin with an empty box"
     )]
     Corrupt {
         /// The database file.
@@ -80,7 +81,7 @@ pub enum Error {
     /// The disk is full. What was to be written is not; what was stored is all there.
     #[error("the disk that holds {path} is full: make room there. Nothing stored was lost, this change was not saved")]
     Full {
-        /// The database file.
+        /// The file that could not be written.
         path: PathBuf,
     },
     /// The system refuses reading or writing.
@@ -93,7 +94,7 @@ pub enum Error {
     },
     /// A secret cannot be sealed or opened, or the machine key cannot be used.
     #[error(transparent)]
-    Vault(#[from] brookbox_vault::Error),
+    Vault(brookbox_vault::Error),
     /// A value of the program's own that JSON cannot hold or that a newer program wrote.
     #[error("the stored {name} is not what this program expects: {source}")]
     Value {
@@ -102,6 +103,24 @@ pub enum Error {
         /// What serde said.
         source: serde_json::Error,
     },
+}
+
+impl From<brookbox_vault::Error> for Error {
+    fn from(error: brookbox_vault::Error) -> Self {
+        match error {
+            brookbox_vault::Error::KeyIo { path, source } => from_io(&source, &path),
+            other => Self::Vault(other),
+        }
+    }
+}
+
+/// Turns what the system says into what a person can act on.
+pub(crate) fn from_io(error: &io::Error, path: &Path) -> Error {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::Full { path },
+        _ => Error::Io { path, what: error.to_string() },
+    }
 }
 
 /// Turns what SQLite says into what a person can act on.

@@ -2,18 +2,19 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use brookbox_vault::{Context, KeyPlaces, MachineKey, Vault, same};
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use secrecy::SecretString;
 
-use crate::error::from_sqlite;
+use crate::error::{from_io, from_sqlite};
 use crate::migrations::{MIGRATIONS, migrate, newest, version};
 use crate::{Error, Input, Time};
 
@@ -84,7 +85,7 @@ impl Store {
     /// [`Error::Vault`] if the machine key cannot be used or is not the one the data was written with;
     /// [`Error::Corrupt`], [`Error::Newer`], [`Error::Busy`], [`Error::Full`], [`Error::Io`].
     pub fn open(data_dir: &Path) -> Result<Self, Error> {
-        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| io_error(data_dir, &error))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| from_io(&error, data_dir))?;
         Self::open_with(data_dir, &KeyPlaces::of(data_dir), true)
     }
 
@@ -101,7 +102,7 @@ impl Store {
         let absent = || Error::Absent { path: data_dir.join(DATABASE_FILE) };
         let data_dir = &match fs::canonicalize(data_dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
-            other => other.map_err(|error| io_error(data_dir, &error))?,
+            other => other.map_err(|error| from_io(&error, data_dir))?,
         };
         let path = &data_dir.join(DATABASE_FILE);
         let is_new = is_new(path)?;
@@ -113,9 +114,8 @@ impl Store {
         let vault = Vault::new(key);
 
         // Two processes that start at once take turns from here on.
-        let lock = File::open(data_dir).map_err(|error| io_error(data_dir, &error))?;
-        let lock =
-            Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| io_error(data_dir, &error.into()))?;
+        let lock = File::open(data_dir).map_err(|error| from_io(&error, data_dir))?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| from_io(&error.into(), data_dir))?;
         make_private(path, &lock)?;
         let connect = || connect(path).map_err(|error| from_sqlite(&error, path));
         let mut writer = connect()?;
@@ -170,10 +170,6 @@ impl std::fmt::Debug for Store {
     }
 }
 
-fn io_error(path: &Path, error: &io::Error) -> Error {
-    Error::Io { path: path.to_owned(), what: error.to_string() }
-}
-
 /// The files of a database: SQLite adds two while it is open.
 pub(crate) fn files(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|suffix| {
@@ -188,7 +184,7 @@ fn is_new(path: &Path) -> Result<bool, Error> {
     let size = |path: &Path| match fs::metadata(path) {
         Ok(found) => Ok(found.len()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(io_error(path, &error)),
+        Err(error) => Err(from_io(&error, path)),
     };
     let [database, log, _] = files(path);
     if size(&database)? > 0 {
@@ -203,14 +199,24 @@ fn is_new(path: &Path) -> Result<bool, Error> {
 /// Makes the database's file, and closes all of them to others. SQLite gives the two that it adds the mode of the first.
 fn make_private(path: &Path, dir: &File) -> Result<(), Error> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => file.sync_all().and_then(|()| dir.sync_all()).map_err(|error| io_error(path, &error))?,
+        Ok(file) => file.sync_all().and_then(|()| dir.sync_all()).map_err(|error| from_io(&error, path))?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(io_error(path, &error)),
+        Err(error) => return Err(from_io(&error, path)),
     }
+    let user = geteuid();
     for file in files(path) {
         let Ok(found) = fs::metadata(&file) else { continue };
+        // Root may, and SQLite then gives the files it adds to the database's owner.
+        if found.uid() != user.as_raw() && !user.is_root() {
+            let what = format!(
+                "belongs to user {}, and this is user {user}: run `chown {user} {}` as root",
+                found.uid(),
+                file.display()
+            );
+            return Err(Error::Io { path: file, what });
+        }
         if found.permissions().mode() & 0o077 != 0 {
-            fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(|error| io_error(&file, &error))?;
+            fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(|error| from_io(&error, &file))?;
             tracing::warn!(file = %file.display(), "was open to others; it is private now");
         }
     }
@@ -270,12 +276,12 @@ fn prepare(connection: &mut Connection, path: &Path, vault: &Vault, create: bool
     Ok(())
 }
 
-/// Opens a secret. One that cannot be opened (a row that was swapped, a bit that flipped) comes back as `None` and is
+/// Opens a secret. One that cannot be opened (it was moved from another row, a bit flipped) comes back as `None` and is
 /// told in the log: it must not take the other rows with it.
 pub(crate) fn open_secret(vault: &Vault, place: Context<'_>, sealed: &[u8]) -> Result<Option<SecretString>, Failure> {
     match vault.open(place, sealed) {
         Ok(secret) => Ok(Some(secret)),
-        Err(error @ brookbox_vault::Error::Unseal { .. }) => {
+        Err(error @ (brookbox_vault::Error::Unseal { .. } | brookbox_vault::Error::Format { .. })) => {
             tracing::error!(%error, "a stored secret is unusable; what it belongs to is switched off");
             Ok(None)
         }
@@ -309,5 +315,107 @@ pub(crate) fn check_probe(connection: &Connection, path: &Path, vault: &Vault) -
             Err(Error::WrongKey { path: path.into(), key }.into())
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NewEvent, Severity};
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        (dir, store)
+    }
+
+    fn event() -> NewEvent {
+        NewEvent {
+            time: Time::now(),
+            code: "code".into(),
+            severity: Severity::Info,
+            input: None,
+            destination: None,
+            params: serde_json::Map::new(),
+            sentence: "x".repeat(900),
+        }
+    }
+
+    /// The promise over a power cut hangs on two words that no kill can test.
+    #[test]
+    fn every_connection_syncs_at_commit() {
+        let (_dir, store) = store();
+        for connection in [&store.shared.writer, &store.shared.reader] {
+            let connection = connection.lock().unwrap();
+            let pragma = |name: &str| {
+                let value =
+                    connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0));
+                match value.unwrap() {
+                    rusqlite::types::Value::Integer(number) => number.to_string(),
+                    other => format!("{other:?}"),
+                }
+            };
+            assert_eq!(pragma("synchronous"), "2", "FULL");
+            assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+            assert_eq!((pragma("foreign_keys"), pragma("secure_delete")), ("1".into(), "1".into()));
+        }
+        let refused = store.read(|db| Ok(db.execute("DELETE FROM inputs", [])?));
+        assert!(refused.is_err(), "the reader cannot write");
+    }
+
+    #[test]
+    fn a_full_database_says_so_and_loses_nothing() {
+        let (_dir, store) = store();
+        let allow = |pages: i64| {
+            let writer = store.shared.writer.lock().unwrap();
+            writer.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        allow(60);
+        let mut newest = 0;
+        let error = loop {
+            match store.append_events(&[event(), event()]) {
+                Ok(ids) => newest = ids[1],
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::Full { .. }), "{error:?}");
+        assert!(newest > 20 && store.events(None, 1).unwrap()[0].id == newest);
+        store.put_broadcast(&true).unwrap();
+        allow(10_000);
+        assert_eq!(store.append_events(&[event()]).unwrap(), [newest + 1]);
+    }
+
+    #[test]
+    fn a_database_that_another_keeps_locked_is_busy_and_still_readable() {
+        let (_dir, store) = store();
+        store.shared.writer.lock().unwrap().busy_timeout(Duration::from_millis(50)).unwrap();
+        let mut other = connect(store.path()).unwrap();
+        let transaction = other.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        assert!(matches!(store.put_setting("a", &1), Err(Error::Busy)));
+        assert_eq!(store.inputs().unwrap().len(), 1);
+        drop(transaction);
+        store.put_setting("a", &1).unwrap();
+    }
+
+    /// A panic in a caller's closure undoes its change and leaves the store usable.
+    #[test]
+    fn a_panic_in_a_change_undoes_it() {
+        let (_dir, store) = store();
+        let again = store.clone();
+        let panicked = std::thread::spawn(move || {
+            again.update_input::<Error>("main", |input| {
+                input.name = "never".into();
+                panic!("as asked")
+            })
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(store.input("main").unwrap().name, "Main");
+        store
+            .update_input::<Error>("main", |input| {
+                input.name = "Studio".into();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(store.input("main").unwrap().name, "Studio");
     }
 }

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_private_whatever_the_umask_allows_and_a_cut_one_is_made_anew() {
+    fn a_key_whose_making_was_cut_short_is_made_anew() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("machine-key.new"), b"cut short").unwrap();
         MachineKey::load_or_create(&places(&dir)).unwrap();
@@ -240,6 +240,23 @@ mod tests {
             assert!(matches!(error, Error::KeySize { size: found, .. } if found == size as u64));
         }
         assert_eq!(fs::metadata(&path).unwrap().len(), 1 << 20, "a wrong key is never replaced");
+    }
+
+    /// Only root can give a file away.
+    #[test]
+    fn a_key_of_somebody_else_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        MachineKey::load_or_create(&places(&dir)).unwrap();
+        let path = dir.path().join(KEY_FILE);
+        if !geteuid().is_root() {
+            println!("skipped: not root");
+            return;
+        }
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        let error = MachineKey::load(&places(&dir)).unwrap_err();
+        assert!(matches!(error, Error::KeyOwner { owner: 12345, user: 0, .. }), "{error:?}");
+        std::os::unix::fs::chown(dir.path(), Some(12345), None).unwrap();
+        MachineKey::load(&places(&dir)).expect("root looks at somebody's data");
     }
 
     #[test]

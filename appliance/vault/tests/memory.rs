@@ -1,4 +1,5 @@
 //! The memory of Argon2 goes back to the system: the daemon lives on boards with 512 MB and promises a small footprint.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail anywhere, its helpers too")]
 //! Alone in its file, and so in its process: other tests' memory would disturb the figures.
 
 use brookbox_vault::password;

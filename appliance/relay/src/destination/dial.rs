@@ -73,11 +73,11 @@ impl Dialer {
         if let Some(moved) = moved {
             url = follow(destination, &url, moved)?;
         }
-        let mut config = self.client_config(destination, &url, enhanced);
+        let mut config = self.client_config(destination, &url, enhanced)?;
         let mut redirects = 0;
         for _ in 0..MAX_ROUNDS {
             match self.round(destination, &url, config).await? {
-                Round::Connected(connected) => return Ok(connected),
+                Round::Connected(connected) => return Ok(*connected),
                 Round::LogIn(again) => config = again,
                 Round::Redirect(to) => {
                     redirects += 1;
@@ -85,7 +85,7 @@ impl Dialer {
                         return Err(Cause::with(ReasonCode::Refused, "more than two redirects").into());
                     }
                     url = follow(destination, &url, to.expose())?;
-                    config = self.client_config(destination, &url, enhanced);
+                    config = self.client_config(destination, &url, enhanced)?;
                 }
             }
         }
@@ -104,14 +104,19 @@ impl Dialer {
         Ok(url)
     }
 
-    fn client_config(&self, destination: &Destination, url: &RtmpUrl, enhanced: &[String]) -> ClientConfig {
+    fn client_config(
+        &self,
+        destination: &Destination,
+        url: &RtmpUrl,
+        enhanced: &[String],
+    ) -> Result<ClientConfig, Cause> {
         let key = self.variables.expand(destination.key.expose_secret());
-        let key = key.map_or_else(|_| destination.key.clone(), |k| k);
+        let key = key.map_err(|e| Cause::with(ReasonCode::BadKey, e))?;
         let login = destination.login.as_ref();
         let mut config = ClientConfig::new(&*url.app, url.tc_url(), SecretKey::new(key.expose_secret()));
         config.login = login.map(|l| (l.username.clone(), SecretKey::new(l.password.expose_secret())));
         config.four_cc = (!enhanced.is_empty()).then(|| enhanced.to_vec());
-        config
+        Ok(config)
     }
 
     /// One connection.
@@ -125,7 +130,9 @@ impl Dialer {
         let mut published = false;
         let negotiated = timeout(RTMP_DEADLINE, negotiate(&mut link, session, &mut published)).await;
         match negotiated {
-            Ok(Ok(Negotiated::Publishing(session))) => Ok(Round::Connected(Connected { link, session })),
+            Ok(Ok(Negotiated::Publishing(session))) => {
+                Ok(Round::Connected(Box::new(Connected { link, session: *session })))
+            }
             Ok(Ok(Negotiated::LogIn(config))) => Ok(Round::LogIn(config)),
             Ok(Ok(Negotiated::Redirect(url))) => Ok(Round::Redirect(url)),
             Ok(Err(cause)) if published && cause.code == ReasonCode::RemoteClosed => Err(DialError::SilentRefusal),
@@ -169,13 +176,13 @@ impl Dialer {
 }
 
 enum Round {
-    Connected(Connected),
+    Connected(Box<Connected>),
     LogIn(ClientConfig),
     Redirect(SecretKey),
 }
 
 enum Negotiated {
-    Publishing(ClientSession),
+    Publishing(Box<ClientSession>),
     LogIn(ClientConfig),
     Redirect(SecretKey),
 }
@@ -187,7 +194,7 @@ async fn negotiate(link: &mut Link, mut session: ClientSession, published: &mut 
         while let Some(event) = session.poll_event() {
             match event {
                 ClientEvent::PublishSent => *published = true,
-                ClientEvent::PublishStarted { .. } => return Ok(Negotiated::Publishing(session)),
+                ClientEvent::PublishStarted { .. } => return Ok(Negotiated::Publishing(Box::new(session))),
                 ClientEvent::Refused { stage, code, description } => {
                     let reason = if stage == Stage::Publish { ReasonCode::BadKey } else { ReasonCode::Refused };
                     return Err(Cause::with(reason, format!("{code} {description}")));
@@ -267,4 +274,3 @@ pub(crate) fn io_cause(error: &io::Error) -> Cause {
     };
     Cause::with(code, error)
 }
-

@@ -26,9 +26,7 @@ use crate::engine::Context;
 use crate::programme::{Life, Shared};
 use crate::reason::Cause;
 use crate::retry::{Next, Retry};
-use crate::{
-    Destination, DestinationState, DestinationStatus, Event, EventCode, Reason, ReasonCode, StartMode,
-};
+use crate::{Destination, DestinationState, DestinationStatus, Event, EventCode, Reason, ReasonCode, StartMode};
 
 /// What the engine wants of a destination.
 #[derive(Clone, Debug)]
@@ -57,9 +55,7 @@ impl Wish {
 
 /// Whether two configurations lead to the same connection.
 pub(crate) fn same_connection(a: &Destination, b: &Destination) -> bool {
-    let login = |d: &Destination| {
-        d.login.as_ref().map(|l| (l.username.clone(), l.password.expose_secret().to_owned()))
-    };
+    let login = |d: &Destination| d.login.as_ref().map(|l| (l.username.clone(), l.password.expose_secret().to_owned()));
     a.url == b.url
         && a.backup_url == b.backup_url
         && a.key.expose_secret() == b.key.expose_secret()
@@ -292,10 +288,10 @@ impl Actor {
         let mut streaming = Streaming::new(connected, programme.clone(), start, &self.context);
         let superseded = Self::superseded(self.wish.clone(), wish);
         let mut live_since = None;
-        let end = streaming.run(superseded, |figures, sender| self.measured(wish, figures, sender, &mut live_since)).await;
-        let live = live_since.map_or(Duration::ZERO, |since| {
-            Duration::from_millis(self.context.clock.now().saturating_sub(since))
-        });
+        let end =
+            streaming.run(superseded, |figures, sender| self.measured(wish, figures, sender, &mut live_since)).await;
+        let live = live_since
+            .map_or(Duration::ZERO, |since| Duration::from_millis(self.context.clock.now().saturating_sub(since)));
         match end {
             End::Superseded => {
                 streaming.finish().await;
@@ -323,7 +319,8 @@ impl Actor {
         };
         view.figures = figures;
         let (state, now) = (view.state, self.context.clock.now());
-        let healthy = live_since.is_some_and(|s| u128::from(now.saturating_sub(s)) >= crate::retry::HEALTHY.as_millis());
+        let healthy =
+            live_since.is_some_and(|s| u128::from(now.saturating_sub(s)) >= crate::retry::HEALTHY.as_millis());
         if healthy {
             view.tries = 0;
         }

@@ -129,7 +129,7 @@ mod tests {
                 'a' => (8, Role::Audio),
                 _ => (9, Role::Always),
             };
-            log.append(NewEntry { kind, role, time: i * 100, arrived: i * 100, body: &[i as u8; 10] });
+            log.append(NewEntry { kind, role, time: i * 100, arrived: i * 100, body: &[0; 10] });
         }
         log
     }
@@ -142,7 +142,7 @@ mod tests {
             if seq >= until {
                 return out;
             }
-            out.extend((seq..until).map(|s| pattern.as_bytes()[s as usize] as char));
+            out.extend(pattern.chars().zip(0..).filter(|(_, at)| (seq..until).contains(at)).map(|(c, _)| c));
             seq = until;
         }
     }

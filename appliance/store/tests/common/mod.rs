@@ -1,6 +1,9 @@
 //! What the tests share.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part of it, and a test may fail anywhere")]
 
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use brookbox_store::{Destination, NewEvent, Role, Severity, SignIn, StartMode, Store, Time, Token, User};
 use brookbox_vault::{PasswordHash, TokenHash};
 use secrecy::SecretString;
@@ -9,6 +12,13 @@ use tempfile::TempDir;
 /// Argon2id of "password", cheap: no test here checks one.
 pub(crate) const HASH: &str = "$argon2id$v=19$m=256,t=1,p=1$c29tZXNhbHQ$SAvrZgZJtIIkGRCk5BQ5dNGK5yR9nGaFKEQ3A5QPnYQ";
 pub(crate) const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+/// Runs this test program again, as nothing but `test`, with a variable that says in which directory to work.
+pub(crate) fn again(test: &str, variable: &str, dir: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(variable, dir).stdin(Stdio::null());
+    command
+}
 
 pub(crate) fn store() -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,28 @@
+# What a person types. Each target is a thin call; the work is in scripts/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test bench bench-quick test-obs-enhanced acceptance clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## installs what is missing, builds, starts Brookbox and prints where to stream to
+	@scripts/run.sh
+
+test: ## every test, with the time of each step
+	@scripts/test.sh
+
+acceptance: ## only the acceptance suite; CASES=word picks cases by name
+	@scripts/acceptance.sh $(CASES)
+
+bench: ## Brookbox beside nginx-rtmp, FFmpeg and a plain byte copier; a long run, on an idle machine
+	@scripts/bench.sh full
+
+bench-quick: ## the same for ten destinations, once; two minutes
+	@scripts/bench.sh quick
+
+test-obs-enhanced: ## OBS Studio's own Enhanced RTMP (AV1), from a newer Debian in a chroot; needs root
+	@scripts/obs-enhanced.sh
+
+clean: ## removes everything that was built
+	rm -rf target build web/node_modules web/dist hw-tests/peers/node_modules appliance/fuzz/target

@@ -1,0 +1,62 @@
+//! Reading a JSON body, up to its limit.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use crate::fields::Fields;
+use crate::problem::{Code, Problem};
+
+/// Largest JSON body, in bytes.
+pub(crate) const JSON_BYTES: usize = 64 << 10;
+/// How much of a larger one is read and thrown away, so that its sender gets to see the answer.
+const DRAINED: usize = 1 << 20;
+
+/// A JSON body.
+pub(crate) struct Json(pub(crate) Value);
+
+impl<S: Send + Sync> FromRequest<S> for Json {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = read(request.into_body()).await?;
+        if bytes.is_empty() {
+            // No fields are named, which is what an empty object says.
+            return Ok(Self(Value::Object(Map::new())));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+            // Where, and not what: the text near an error may be a secret.
+            let place = format!("Not JSON at line {}, column {}.", error.line(), error.column());
+            Problem::new(Code::BadJson).detail(place)
+        })
+    }
+}
+
+impl Json {
+    /// The fields of an object.
+    pub(crate) fn fields(self) -> Result<Fields, Problem> {
+        Fields::of(self.0)
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    let mut limited = Limited::new(body, DRAINED);
+    let mut kept = Vec::new();
+    let mut seen = 0;
+    while let Some(frame) = limited.frame().await {
+        let frame = frame.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => Problem::new(Code::TooLarge),
+            None => Problem::new(Code::BadRequest).detail("The body did not arrive whole."),
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen <= JSON_BYTES {
+            kept.extend_from_slice(&data);
+        }
+    }
+    if seen > JSON_BYTES {
+        return Err(Problem::new(Code::TooLarge).detail(format!("At most {JSON_BYTES} bytes.")));
+    }
+    Ok(kept.into())
+}

@@ -1,0 +1,271 @@
+//! Slows guessing down: failures are counted and the next try has to wait, up to 30 s.
+//!
+//! An account is counted for each address that tries it, and for each device that has signed in to it before. So nobody
+//! can lock the owner out of a known device, and a known device gives nobody more tries than a new address would.
+//! The clock is the monotonic one: setting the box's time forgives nothing.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use brookbox_vault::TokenHash;
+use secrecy::SecretString;
+
+use crate::net;
+use crate::problem::{Code, Problem};
+
+/// Most buckets kept. When full, the one whose wait ended longest ago makes room; if all still wait, new ones wait too.
+const BUCKETS: usize = 4096;
+/// Failures that cost no waiting: everybody mistypes.
+const FREE: u32 = 2;
+/// Longest wait.
+const LONGEST: Duration = Duration::from_secs(30);
+/// After so long without a failure a bucket counts from the start.
+const FORGIVEN: Duration = Duration::from_secs(15 * 60);
+/// Tries of one bucket that may be under way at once.
+const AT_ONCE: u32 = 3;
+
+/// What failures are counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// An account (hashed, so that what was typed is not kept) from an address.
+    Address([u8; 32], IpAddr),
+    /// An account from a known device.
+    Device([u8; 32], [u8; 32]),
+}
+
+#[derive(Debug)]
+struct Bucket {
+    failures: u32,
+    under_way: u32,
+    next: Instant,
+    last: Instant,
+}
+
+/// Counts failures.
+#[derive(Debug, Default)]
+pub(crate) struct Guesses(Mutex<HashMap<Key, Bucket>>);
+
+/// One try under way. Dropped without a word it counts as neither: a request that was cut off says nothing.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Try<'a> {
+    guesses: &'a Guesses,
+    key: Key,
+    settled: bool,
+}
+
+impl Guesses {
+    /// Lets one try begin, or says how long to wait. `device` is the hash of a device known for this account.
+    pub(crate) fn begin(&self, account: &str, address: IpAddr, device: Option<TokenHash>) -> Result<Try<'_>, Problem> {
+        self.begin_at(account, address, device, Instant::now())
+    }
+
+    fn begin_at(
+        &self,
+        account: &str,
+        address: IpAddr,
+        device: Option<TokenHash>,
+        now: Instant,
+    ) -> Result<Try<'_>, Problem> {
+        let account = *TokenHash::of(&SecretString::from(account.to_lowercase())).as_bytes();
+        let key = match device {
+            Some(device) => Key::Device(account, *device.as_bytes()),
+            None => Key::Address(account, net::bucket(address)),
+        };
+        let mut buckets = self.lock();
+        if !buckets.contains_key(&key) && buckets.len() >= BUCKETS {
+            make_room(&mut buckets, now)?;
+        }
+        let bucket = buckets.entry(key).or_insert(Bucket { failures: 0, under_way: 0, next: now, last: now });
+        if now.saturating_duration_since(bucket.last) > FORGIVEN {
+            bucket.failures = 0;
+        }
+        let wait = bucket.next.saturating_duration_since(now);
+        if !wait.is_zero() {
+            return Err(Problem::new(Code::TooManyAttempts).retry_after(seconds(wait)));
+        }
+        if bucket.under_way >= AT_ONCE {
+            return Err(Problem::new(Code::TooManyAttempts).retry_after(1));
+        }
+        bucket.under_way += 1;
+        drop(buckets);
+        Ok(Try { guesses: self, key, settled: false })
+    }
+
+    /// Ends a try, and returns the failures in a row.
+    fn settle(&self, key: Key, outcome: Option<bool>, now: Instant) -> u32 {
+        let mut buckets = self.lock();
+        let Some(bucket) = buckets.get_mut(&key) else { return 0 };
+        bucket.under_way = bucket.under_way.saturating_sub(1);
+        match outcome {
+            Some(false) => {
+                bucket.failures = bucket.failures.saturating_add(1);
+                bucket.last = now;
+                bucket.next = now + delay(bucket.failures);
+                return bucket.failures;
+            }
+            Some(true) if bucket.under_way == 0 => {
+                buckets.remove(&key);
+            }
+            Some(true) => bucket.failures = 0,
+            None if bucket.under_way == 0 && bucket.failures == 0 => {
+                buckets.remove(&key);
+            }
+            None => {}
+        }
+        0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Bucket>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Try<'_> {
+    /// The password was right: the count begins anew.
+    pub(crate) fn right(mut self) {
+        self.settled = true;
+        self.guesses.settle(self.key, Some(true), Instant::now());
+    }
+
+    /// The password was wrong. Returns how often it was in a row.
+    pub(crate) fn wrong(mut self) -> u32 {
+        self.settled = true;
+        self.guesses.settle(self.key, Some(false), Instant::now())
+    }
+}
+
+impl Drop for Try<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.guesses.settle(self.key, None, Instant::now());
+        }
+    }
+}
+
+fn make_room(buckets: &mut HashMap<Key, Bucket>, now: Instant) -> Result<(), Problem> {
+    buckets.retain(|_, bucket| bucket.under_way > 0 || now.saturating_duration_since(bucket.last) <= FORGIVEN);
+    if buckets.len() < BUCKETS {
+        return Ok(());
+    }
+    let idle = buckets.iter().filter(|(_, bucket)| bucket.under_way == 0 && bucket.next <= now);
+    match idle.min_by_key(|(_, bucket)| (bucket.failures, bucket.next)).map(|(&key, _)| key) {
+        Some(key) => {
+            buckets.remove(&key);
+            Ok(())
+        }
+        None => Err(Problem::new(Code::TooManyAttempts).retry_after(seconds(LONGEST))),
+    }
+}
+
+/// 0, 0, 1, 2, 4, 8, 16, 30, 30 … s.
+fn delay(failures: u32) -> Duration {
+    match failures.checked_sub(FREE + 1) {
+        Some(doublings) => Duration::from_secs(1 << doublings.min(5)).min(LONGEST),
+        None => Duration::ZERO,
+    }
+}
+
+/// Whole seconds, rounded up, so that who waits as told is let in.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOME: &str = "192.168.1.2";
+
+    fn at(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// Fails until a try has to wait, and returns for how many seconds each did.
+    fn waits(guesses: &Guesses, tries: usize) -> Vec<u64> {
+        let mut now = Instant::now();
+        let mut waits = Vec::new();
+        for _ in 0..tries {
+            let attempt = guesses.begin_at("mara", at(HOME), None, now).unwrap();
+            let key = attempt.key;
+            std::mem::forget(attempt);
+            guesses.settle(key, Some(false), now);
+            let wait = guesses.lock()[&key].next - now;
+            waits.push(wait.as_secs());
+            if !wait.is_zero() {
+                let early = now + wait - Duration::from_millis(1);
+                assert!(guesses.begin_at("mara", at(HOME), None, early).is_err());
+            }
+            now += wait;
+        }
+        waits
+    }
+
+    #[test]
+    fn the_wait_grows_to_half_a_minute() {
+        assert_eq!(waits(&Guesses::default(), 10), [0, 0, 1, 2, 4, 8, 16, 30, 30, 30]);
+    }
+
+    #[test]
+    fn others_do_not_wait() {
+        let guesses = Guesses::default();
+        let now = Instant::now();
+        for _ in 0..3 {
+            guesses.begin("mara", at(HOME), None).unwrap().wrong();
+        }
+        assert!(guesses.begin_at("mara", at(HOME), None, now).is_err());
+        assert!(guesses.begin_at("MARA", at(HOME), None, now).is_err(), "the case of letters is no way around");
+        assert!(guesses.begin_at("mara", at("192.168.1.3"), None, now).is_ok());
+        assert!(guesses.begin_at("jonas", at(HOME), None, now).is_ok());
+        let device = TokenHash::of(&"device".into());
+        assert!(guesses.begin_at("mara", at(HOME), Some(device), now).is_ok(), "a known device counts for itself");
+        guesses.begin("mara", at("2001:db8:1:2::1"), None).unwrap().wrong();
+        guesses.begin("mara", at("2001:db8:1:2::2"), None).unwrap().wrong();
+        guesses.begin("mara", at("2001:db8:1:2::3"), None).unwrap().wrong();
+        assert!(guesses.begin("mara", at("2001:db8:1:2::4"), None).is_err(), "a /64 is one");
+    }
+
+    #[test]
+    fn a_right_password_and_time_forgive() {
+        let guesses = Guesses::default();
+        guesses.begin("mara", at(HOME), None).unwrap().wrong();
+        guesses.begin("mara", at(HOME), None).unwrap().wrong();
+        guesses.begin("mara", at(HOME), None).unwrap().right();
+        assert!(guesses.lock().is_empty());
+        for _ in 0..3 {
+            guesses.begin("mara", at(HOME), None).unwrap().wrong();
+        }
+        let later = Instant::now() + FORGIVEN + Duration::from_secs(1);
+        let attempt = guesses.begin_at("mara", at(HOME), None, later).unwrap();
+        assert_eq!(guesses.lock()[&attempt.key].failures, 0);
+    }
+
+    #[test]
+    fn tries_at_once_are_few_and_a_dropped_one_is_none() {
+        let guesses = Guesses::default();
+        let tries: Vec<_> = (0..AT_ONCE).map(|_| guesses.begin("mara", at(HOME), None).unwrap()).collect();
+        assert_eq!(guesses.begin("mara", at(HOME), None).unwrap_err().code(), Code::TooManyAttempts);
+        drop(tries);
+        assert!(guesses.lock().is_empty());
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_keeps_those_who_wait() {
+        let guesses = Guesses::default();
+        for _ in 0..=FREE {
+            guesses.begin("mara", at(HOME), None).unwrap().wrong();
+        }
+        {
+            let mut buckets = guesses.lock();
+            let waiting = buckets.values_mut().next().unwrap();
+            waiting.next += LONGEST;
+        }
+        for number in 0..2 * BUCKETS {
+            guesses.begin(&format!("name {number}"), at("192.0.2.9"), None).unwrap().wrong();
+        }
+        assert!(guesses.lock().len() <= BUCKETS);
+        assert!(guesses.begin("mara", at(HOME), None).is_err(), "flooding the table does not free a bucket that waits");
+    }
+}

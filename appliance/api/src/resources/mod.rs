@@ -1,0 +1,23 @@
+//! One module for each resource.
+
+pub(crate) mod broadcast;
+pub(crate) mod destinations;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod inputs;
+pub(crate) mod login;
+pub(crate) mod me;
+pub(crate) mod metrics;
+pub(crate) mod outputs;
+pub(crate) mod sessions;
+pub(crate) mod setup;
+pub(crate) mod signins;
+pub(crate) mod status;
+pub(crate) mod system;
+pub(crate) mod tokens;
+pub(crate) mod users;
+
+use axum::http::{HeaderName, HeaderValue, header};
+
+/// For answers that hold a secret.
+pub(crate) const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

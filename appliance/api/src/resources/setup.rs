@@ -1,0 +1,230 @@
+//! The claim: the box becomes somebody's.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use brookbox_store::{Claim, Role, Store, Time, User};
+use brookbox_vault::{TokenHash, setup_code};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::bridge;
+use crate::fields::Fields;
+use crate::problem::{Code, Problem};
+use crate::resources::NO_STORE;
+use crate::resources::me::Me;
+use crate::security::Connection;
+use crate::sentences::Deed;
+use crate::{auth, body, net, people};
+
+/// Languages of the page.
+pub(crate) const LANGUAGES: [(&str, &str); 5] = [("en", "en"), ("de", "de"), ("es", "es"), ("fr", "fr"), ("ja", "ja")];
+
+/// How long a set-up code is good for.
+const CODE_TIME: Duration = Duration::from_secs(30 * 60);
+/// Where its hash is kept.
+const CODE_SETTING: &str = "setupCode";
+/// What guesses at the code are counted under; no user has a name with a line break.
+const CODE_ACCOUNT: &str = "setup\ncode";
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredCode {
+    hash: [u8; 32],
+    made_ms: i64,
+}
+
+/// Makes the one-time code with which a box may be claimed from another machine. It replaces the one before, is good for
+/// 30 minutes and only while nobody has claimed the box. May run beside the daemon.
+///
+/// # Errors
+/// [`brookbox_store::Error::AlreadyClaimed`]; those of writing.
+pub fn make_setup_code(store: &Store) -> Result<SecretString, brookbox_store::Error> {
+    if store.claimed()? {
+        return Err(brookbox_store::Error::AlreadyClaimed);
+    }
+    let code = setup_code()?;
+    let stored = StoredCode { hash: *TokenHash::of(&code).as_bytes(), made_ms: Time::now().as_ms() };
+    store.put_setting(CODE_SETTING, &stored)?;
+    Ok(code)
+}
+
+/// Whether the box is somebody's.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Setup {
+    claimed: bool,
+    /// What the box is called.
+    box_name: Option<String>,
+    /// Its language.
+    language: Option<String>,
+    /// Whether a set-up from where you are needs the code that `brookboxd setup-code` prints.
+    code_needed: bool,
+}
+
+/// `POST /setup`
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct NewOwner {
+    #[schema(min_length = 1, max_length = 64, example = "mara")]
+    username: String,
+    #[schema(value_type = String, min_length = 10, max_length = 128, write_only, example = "correct horse battery")]
+    password: SecretString,
+    /// Letters, digits and hyphens, as in a host name: the box answers to `NAME.local`.
+    #[schema(value_type = Option<String>, max_length = 63, example = "river-street", default = "brookbox")]
+    box_name: String,
+    #[schema(value_type = Option<String>, example = "en", default = "en", pattern = "^(en|de|es|fr|ja)$")]
+    language: String,
+    /// What `brookboxd setup-code` prints; needed where `codeNeeded` says so.
+    #[schema(value_type = Option<String>, write_only)]
+    code: Option<SecretString>,
+}
+
+impl NewOwner {
+    fn read(mut fields: Fields) -> Result<Self, Problem> {
+        let username = people::username(&mut fields, "username");
+        let password = people::new_password(&mut fields, "password", username.as_deref());
+        let box_name = box_name(&mut fields, "boxName");
+        let language = fields.word("language", &LANGUAGES);
+        let code = fields.secret("code");
+        fields.finish()?;
+        // `finish` returns when one of these is missing.
+        let (Some(username), Some(password)) = (username, password) else { return Err(Code::Invalid.into()) };
+        Ok(Self {
+            username,
+            password,
+            box_name: box_name.unwrap_or_else(|| "brookbox".into()),
+            language: language.unwrap_or("en").into(),
+            code,
+        })
+    }
+}
+
+/// The box's name: a label of a host name (RFC 1123).
+pub(crate) fn box_name(fields: &mut Fields, name: &str) -> Option<String> {
+    let text = fields.line(name, 1..=63)?;
+    let good = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if good && !text.starts_with('-') && !text.ends_with('-') {
+        return Some(text);
+    }
+    fields.error(name, "characters", "Use letters, digits and hyphens, with a letter or digit at both ends.");
+    None
+}
+
+/// Says whether the box is somebody's.
+pub(crate) async fn get(State(app): State<App>, connection: Connection) -> Result<Json<Setup>, Problem> {
+    let (box_name, language) =
+        app.db(|store| Ok::<_, brookbox_store::Error>((store.setting("boxName")?, store.setting("language")?))).await?;
+    let claimed = app.claimed();
+    Ok(Json(Setup { claimed, box_name, language, code_needed: !claimed && !may_claim(&app, connection) }))
+}
+
+/// Claims the box, once.
+pub(crate) async fn post(
+    State(app): State<App>,
+    connection: Connection,
+    headers: HeaderMap,
+    body: body::Json,
+) -> Result<Response, Problem> {
+    if app.claimed() {
+        return Err(Code::AlreadyClaimed.into());
+    }
+    let new = NewOwner::read(body.fields()?)?;
+    if let Some(code) = new.code.clone() {
+        check_code(&app, connection, code).await?;
+    } else if !may_claim(&app, connection) {
+        return Err(Code::SetupCodeNeeded.into());
+    }
+    let now = Time::now();
+    let owner = User {
+        id: brookbox_vault::id()?,
+        username: new.username,
+        role: Role::Owner,
+        password_hash: people::hash(&app, new.password).await?,
+        created_at: now,
+        last_seen: Some(now),
+    };
+    let (sign_in, secret) = people::new_sign_in(&owner.id, connection, &headers)?;
+    let claim = Claim {
+        owner: owner.clone(),
+        sign_in: Some(sign_in.clone()),
+        settings: vec![
+            ("boxName".into(), new.box_name.clone().into()),
+            ("language".into(), new.language.into()),
+            ("claim".into(), json!({"at": now, "address": connection.address(), "username": owner.username})),
+        ],
+    };
+    // The store lets one claim through, whoever else tries at the same moment.
+    let claimed = app.db(move |store| store.claim(&claim)).await;
+    if claimed.as_ref().err().is_none_or(|problem| problem.code() == Code::AlreadyClaimed) {
+        app.set_claimed();
+    }
+    claimed?;
+    app.hosts.set_box_name(&new.box_name);
+    app.note(Deed::Claimed { username: &owner.username, address: connection.address() }.event(None)).await;
+    settle(&app).await;
+    let device = people::remember_device(&app, &owner.id, connection, &headers).await;
+    let device = device.map(|device| auth::set_device(&device, connection.secure));
+    let me = Me::in_person(&owner, &sign_in);
+    let session = auth::set_session(&secret, connection.secure);
+    Ok((
+        StatusCode::CREATED,
+        [NO_STORE],
+        AppendHeaders([session]),
+        device.map(|device| AppendHeaders([device])),
+        Json(me),
+    )
+        .into_response())
+}
+
+/// What follows a claim. The box is claimed, whatever becomes of this: it is done again at the next start.
+async fn settle(app: &App) {
+    if let Err(problem) = app.db(|store| store.delete_setting(CODE_SETTING)).await {
+        tracing::warn!(problem = problem.code().as_str(), "the used set-up code was not deleted");
+    }
+    if let Err(error) = bridge::sync(&app.store, &app.engine).await {
+        tracing::error!(%error, "the engine was not told what there is");
+    }
+}
+
+/// Whether the box may be claimed from here without a code.
+fn may_claim(app: &App, connection: Connection) -> bool {
+    connection.address().is_loopback() || (app.config.claim_from_lan && net::is_home(connection.address()))
+}
+
+async fn check_code(app: &App, connection: Connection, code: SecretString) -> Result<(), Problem> {
+    let attempt = app.guesses.begin(CODE_ACCOUNT, connection.address(), None)?;
+    let stored: Option<StoredCode> = app.db(|store| store.setting(CODE_SETTING)).await?;
+    let now = Time::now();
+    let good = stored.is_some_and(|stored| {
+        let made = Time::from_ms(stored.made_ms);
+        // One from the future was made before the clock was set: its age is not known.
+        made <= now && now < made.after(CODE_TIME) && TokenHash::from_bytes(stored.hash) == TokenHash::of(&typed(&code))
+    });
+    if good {
+        attempt.right();
+        return Ok(());
+    }
+    people::wrong(app, attempt, None, connection).await;
+    Err(Code::SetupCodeWrong.into())
+}
+
+/// A code as people type it: in any case, with or without its hyphens.
+fn typed(code: &SecretString) -> SecretString {
+    let letters =
+        code.expose_secret().chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase());
+    let mut text = String::new();
+    for (at, letter) in letters.enumerate() {
+        if at > 0 && at % 4 == 0 {
+            text.push('-');
+        }
+        text.push(letter);
+    }
+    text.into()
+}

@@ -1,0 +1,132 @@
+//! The box itself.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use brookbox_store::Store;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::fields::{self, Fields};
+use crate::problem::Problem;
+use crate::resources::setup::{self, LANGUAGES};
+use crate::{body, platforms};
+
+/// The box itself.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct System {
+    #[schema(example = "0.1.0")]
+    version: String,
+    /// Since the program was started, s.
+    uptime_s: u64,
+    #[schema(example = "river-street")]
+    box_name: String,
+    #[schema(example = "en")]
+    language: String,
+    /// When, from where and by whom the box was claimed, until that is dismissed.
+    claim: Option<ClaimNotice>,
+    /// Where publishers connect, as bound here.
+    #[schema(example = "0.0.0.0:1935")]
+    rtmp: String,
+}
+
+/// When, from where and by whom the box was claimed.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct ClaimNotice {
+    #[schema(format = DateTime)]
+    at: String,
+    #[schema(example = "192.0.2.9")]
+    address: String,
+    #[schema(example = "mara")]
+    username: String,
+}
+
+/// `PATCH /system`
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct SystemChange {
+    /// Letters, digits and hyphens: the box answers to `NAME.local`.
+    #[schema(max_length = 63, example = "river-street")]
+    box_name: String,
+    #[schema(example = "en", pattern = "^(en|de|es|fr|ja)$")]
+    language: String,
+}
+
+struct Stored {
+    box_name: String,
+    language: String,
+    claim: Option<ClaimNotice>,
+}
+
+impl Stored {
+    fn read(store: &Store) -> Result<Self, brookbox_store::Error> {
+        Ok(Self {
+            box_name: store.setting("boxName")?.unwrap_or_else(|| "brookbox".to_owned()),
+            language: store.setting("language")?.unwrap_or_else(|| "en".to_owned()),
+            claim: store.setting("claim")?,
+        })
+    }
+}
+
+fn view(app: &App, stored: Stored) -> System {
+    System {
+        version: app.config.version.clone(),
+        uptime_s: app.started.elapsed().as_secs(),
+        box_name: stored.box_name,
+        language: stored.language,
+        claim: stored.claim,
+        rtmp: app.engine.rtmp().to_string(),
+    }
+}
+
+/// The box itself.
+pub(crate) async fn get(State(app): State<App>) -> Result<Json<System>, Problem> {
+    let stored = app.db(Stored::read).await?;
+    Ok(Json(view(&app, stored)))
+}
+
+/// Changes its name or language.
+pub(crate) async fn patch(State(app): State<App>, body::Json(patch): body::Json) -> Result<Json<System>, Problem> {
+    let _order = app.writes.lock().await;
+    let now = app.db(Stored::read).await?;
+    let mut wanted = json!({"boxName": now.box_name, "language": now.language});
+    fields::merge(&mut wanted, patch);
+    let SystemChange { box_name, language } = SystemChange::read(Fields::of(wanted)?)?;
+    let stored = Stored { box_name: box_name.clone(), language: language.clone(), ..now };
+    app.db(move |store| {
+        store.put_setting("boxName", &box_name)?;
+        store.put_setting("language", &language)
+    })
+    .await?;
+    app.hosts.set_box_name(&stored.box_name);
+    Ok(Json(view(&app, stored)))
+}
+
+impl SystemChange {
+    fn read(mut fields: Fields) -> Result<Self, Problem> {
+        let box_name = setup::box_name(&mut fields, "boxName");
+        let language = fields.word("language", &LANGUAGES);
+        fields.finish()?;
+        let box_name = box_name.unwrap_or_else(|| "brookbox".to_owned());
+        Ok(Self { box_name, language: language.unwrap_or("en").to_owned() })
+    }
+}
+
+/// Dismisses the notice of the claim.
+pub(crate) async fn dismiss_claim(State(app): State<App>) -> Result<StatusCode, Problem> {
+    app.db(|store| store.delete_setting("claim")).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// All platforms that are known.
+pub(crate) async fn platforms() -> Json<&'static [platforms::Platform]> {
+    Json(&platforms::PLATFORMS)
+}
+
+/// The whole live state.
+pub(crate) async fn status(State(app): State<App>) -> Json<Value> {
+    Json(app.live.status(&app.engine.snapshot()))
+}

@@ -1,0 +1,163 @@
+//! The one table of routes: method, path, who may, what answers, and what it is for. The router, the OpenAPI document and
+//! the test that tries every route with everybody are all made from it.
+
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Json, Router};
+use brookbox_store::Role::{Operator, Owner, Viewer};
+
+use crate::access::Access::{self, Claimed, Fresh, InPerson, Metrics, Open, Role};
+use crate::app::App;
+use crate::openapi::Doc;
+use crate::platforms::Platform;
+use crate::problem::{Code, Problem};
+use crate::resources::{
+    broadcast, destinations, events, health, inputs, login, me, metrics, outputs, sessions, setup, signins, status,
+    system, tokens, users,
+};
+use crate::{auth, live, openapi, security, web};
+
+/// One method on one path.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// As in the OpenAPI document: `/api/v1/inputs/{id}`.
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    pub(crate) doc: Doc,
+    handler: MethodRouter<App>,
+}
+
+/// The whole API.
+pub(crate) fn router(app: &App) -> Router {
+    let mut router = Router::new();
+    for Route { path, access, handler, .. } in table() {
+        let layer = from_fn_with_state((app.clone(), access), auth::check);
+        // An output's id holds a slash, which may come as it is.
+        let path = path.replace("/outputs/{id}", "/outputs/{*id}");
+        router = router.route(&path, handler.layer(layer));
+    }
+    router
+        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed) })
+        .fallback(web::page)
+        .layer(from_fn(problems_only))
+        .layer(from_fn_with_state(app.clone(), security::guard))
+        .with_state(app.clone())
+}
+
+/// The framework's own refusals (a path that is not UTF-8, a query that cannot be read) as problems too.
+async fn problems_only(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_text = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(status.is_client_error() && is_text) {
+        return response;
+    }
+    let problem = if status == 404 { Problem::new(Code::NotFound) } else { Problem::new(Code::BadRequest) };
+    problem.into_response()
+}
+
+#[rustfmt::skip]
+pub(crate) fn table() -> Vec<Route> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PATCH: Method = Method::PATCH;
+    const DELETE: Method = Method::DELETE;
+    vec![
+        // method, path, who may, what answers, what for
+        route(GET, "/healthz", Open, health::health, Doc::new("The program answers").gives::<health::Health>(200)),
+        route(GET, "/readyz", Open, health::ready, Doc::new("The program can work").gives::<health::Health>(200).or(&[Code::EngineEnded])),
+        route(GET, "/metrics", Metrics, metrics::metrics, Doc::new("Figures in the OpenMetrics text format").gives_text(200)),
+        route(GET, "/api/v1/openapi.json", Open, document, Doc::new("This document").gives_any(200)),
+
+        route(GET, "/api/v1/setup", Open, setup::get, Doc::new("Says whether the box is somebody's").gives::<setup::Setup>(200)),
+        route(POST, "/api/v1/setup", Open, setup::post, Doc::new("Claims the box, once").takes::<setup::NewOwner>().gives::<me::Me>(201)
+            .or(&[Code::AlreadyClaimed, Code::SetupCodeNeeded, Code::SetupCodeWrong, Code::TooManyAttempts, Code::Busy])),
+        route(POST, "/api/v1/login", Claimed, login::login, Doc::new("Signs in").takes::<login::Login>().gives::<me::Me>(200)
+            .or(&[Code::WrongPassword, Code::TooManyAttempts, Code::Busy])),
+        route(POST, "/api/v1/logout", InPerson(Viewer), login::logout, Doc::new("Signs out").gives_nothing()),
+        route(GET, "/api/v1/me", Role(Viewer), me::get, Doc::new("Says who asks").gives::<me::Me>(200)),
+        route(POST, "/api/v1/me/confirm", InPerson(Viewer), me::confirm, Doc::new("Enters the password again").takes::<me::Confirm>().gives::<me::Me>(200)
+            .or(&[Code::WrongPassword, Code::TooManyAttempts, Code::Busy])),
+        route(POST, "/api/v1/me/password", InPerson(Viewer), me::password, Doc::new("Changes one's own password and ends one's other sign-ins").takes::<me::PasswordChange>().gives_nothing()
+            .or(&[Code::WrongPassword, Code::TooManyAttempts, Code::Busy])),
+
+        route(GET, "/api/v1/signins", InPerson(Viewer), signins::list, Doc::new("Lists one's own sign-ins; for an owner, everybody's").lists::<signins::SignInView>()),
+        route(GET, "/api/v1/signins/{id}", InPerson(Viewer), signins::get, Doc::new("Shows a sign-in").gives::<signins::SignInView>(200)),
+        route(DELETE, "/api/v1/signins/{id}", InPerson(Viewer), signins::delete, Doc::new("Ends a sign-in").gives_nothing()),
+
+        route(GET, "/api/v1/tokens", Role(Owner), tokens::list, Doc::new("Lists the API tokens").lists::<tokens::TokenView>()),
+        route(POST, "/api/v1/tokens", Fresh(Owner), tokens::create, Doc::new("Makes an API token").takes::<tokens::NewToken>().gives::<tokens::MadeToken>(201).or(&[Code::LimitReached])),
+        route(GET, "/api/v1/tokens/{id}", Role(Owner), tokens::get, Doc::new("Shows an API token").gives::<tokens::TokenView>(200)),
+        route(DELETE, "/api/v1/tokens/{id}", InPerson(Owner), tokens::delete, Doc::new("Deletes an API token").gives_nothing()),
+
+        route(GET, "/api/v1/users", Role(Owner), users::list, Doc::new("Lists the people").lists::<users::UserView>()),
+        route(POST, "/api/v1/users", Fresh(Owner), users::create, Doc::new("Lets somebody in").takes::<users::NewUser>().gives::<users::UserView>(201).or(&[Code::LimitReached, Code::Busy])),
+        route(GET, "/api/v1/users/{id}", Role(Owner), users::get, Doc::new("Shows a person").gives::<users::UserView>(200)),
+        route(PATCH, "/api/v1/users/{id}", Fresh(Owner), users::patch, Doc::new("Changes a name or a role").patches::<users::UserChange>().gives::<users::UserView>(200).or(&[Code::LastOwner])),
+        route(DELETE, "/api/v1/users/{id}", Fresh(Owner), users::delete, Doc::new("Deletes somebody with all sign-ins and tokens of theirs").gives_nothing().or(&[Code::LastOwner])),
+        route(POST, "/api/v1/users/{id}/reset", Fresh(Owner), users::reset, Doc::new("Gives somebody a new password and ends their sign-ins").takes::<users::Reset>().gives::<users::UserView>(200).or(&[Code::Busy])),
+
+        route(GET, "/api/v1/inputs", Role(Viewer), inputs::list, Doc::new("Lists the inputs").lists::<inputs::InputView>()),
+        route(POST, "/api/v1/inputs", Role(Owner), inputs::create, Doc::new("Adds an input").takes::<inputs::NewInput>().gives::<inputs::InputView>(201).or(&[Code::LimitReached])),
+        route(GET, "/api/v1/inputs/{id}", Role(Viewer), inputs::get, Doc::new("Shows an input").gives::<inputs::InputView>(200)),
+        route(PATCH, "/api/v1/inputs/{id}", Role(Owner), inputs::patch, Doc::new("Changes an input").patches::<inputs::NewInput>().gives::<inputs::InputView>(200)),
+        route(DELETE, "/api/v1/inputs/{id}", Role(Owner), inputs::delete, Doc::new("Deletes an input that no destination uses").gives_nothing().or(&[Code::Conflict])),
+        route(POST, "/api/v1/inputs/{id}/key", Fresh(Owner), inputs::read_key, Doc::new("Reads the stream key; leaves an event").gives::<inputs::StreamKey>(200)),
+        route(POST, "/api/v1/inputs/{id}/rotate-key", Role(Owner), inputs::rotate_key, Doc::new("Gives the input a new stream key").takes_optional::<inputs::KeyChange>().gives::<inputs::InputView>(200)),
+
+        route(GET, "/api/v1/outputs", Role(Viewer), outputs::list, Doc::new("Lists the outputs").lists::<outputs::Output>()),
+        route(GET, "/api/v1/outputs/{id}", Role(Viewer), outputs::get, Doc::new("Shows an output").gives::<outputs::Output>(200)),
+
+        route(GET, "/api/v1/destinations", Role(Viewer), destinations::list, Doc::new("Lists the destinations").lists::<destinations::DestinationView>()),
+        route(POST, "/api/v1/destinations", Role(Owner), destinations::create, Doc::new("Adds a destination").takes::<destinations::NewDestination>().gives::<destinations::DestinationView>(201)
+            .or(&[Code::AddressNotAllowed, Code::LimitReached])),
+        route(GET, "/api/v1/destinations/{id}", Role(Viewer), destinations::get, Doc::new("Shows a destination").gives::<destinations::DestinationView>(200)),
+        route(PATCH, "/api/v1/destinations/{id}", Role(Owner), destinations::patch, Doc::new("Changes a destination").patches::<destinations::NewDestination>().gives::<destinations::DestinationView>(200)
+            .or(&[Code::AddressNotAllowed])),
+        route(DELETE, "/api/v1/destinations/{id}", Role(Owner), destinations::delete, Doc::new("Ends a destination properly and deletes it").gives_nothing()),
+        route(POST, "/api/v1/destinations/{id}/on", Role(Operator), destinations::on, Doc::new("Switches a destination on").gives::<destinations::DestinationView>(200)),
+        route(POST, "/api/v1/destinations/{id}/off", Role(Operator), destinations::off, Doc::new("Switches a destination off").gives::<destinations::DestinationView>(200)),
+        route(POST, "/api/v1/destinations/{id}/retry", Role(Operator), destinations::retry, Doc::new("Tries a destination now").gives::<destinations::DestinationView>(200)),
+        route(POST, "/api/v1/broadcast/start", Role(Operator), broadcast::start, Doc::new("Starts every destination that waits for it").gives::<status::Broadcast>(200)),
+        route(POST, "/api/v1/broadcast/stop", Role(Operator), broadcast::stop, Doc::new("Ends every destination properly and keeps every switch").gives::<status::Broadcast>(200)),
+
+        route(GET, "/api/v1/sessions", Role(Viewer), sessions::list, Doc::new("Lists who is connected to the inputs").lists::<status::Session>()),
+        route(GET, "/api/v1/sessions/{id}", Role(Viewer), sessions::get, Doc::new("Shows a session").gives::<status::Session>(200)),
+        route(DELETE, "/api/v1/sessions/{id}", Role(Operator), sessions::delete, Doc::new("Closes a session").gives_nothing()),
+        route(GET, "/api/v1/refusals", Role(Operator), sessions::refusals, Doc::new("Lists who was refused lately").lists::<sessions::Refusal>()),
+        route(POST, "/api/v1/refusals/{address}/block", Role(Operator), sessions::block, Doc::new("Refuses publishers from an address for a while").takes_optional::<sessions::BlockTime>().gives::<sessions::Blocked>(200)),
+
+        route(GET, "/api/v1/status", Role(Viewer), system::status, Doc::new("Shows the whole live state").gives::<status::Status>(200)),
+        route(GET, "/api/v1/live", Role(Viewer), live::live, Doc::new("The live state as a WebSocket")
+            .says("`{\"type\":\"snapshot\",\"seq\":n,\"status\":{…}}`, then once a second and at each change of state \
+                   `{\"type\":\"delta\",\"seq\":n+1,\"patch\":{…}}`: a merge patch (RFC 7396) on `status`, in which a field \
+                   that is `null` may also be missing.")
+            .query("since", "The last number that was seen: what came after it follows, or a snapshot.")
+            .upgrades().or(&[Code::BadOrigin, Code::UpgradeRequired, Code::TooManySockets])),
+        route(GET, "/api/v1/events", Role(Viewer), events::list, Doc::new("Lists events, the newest first")
+            .query("before", "Only events with a smaller id.").query("limit", "How many, 1 to 500; 100 if not said.")
+            .lists::<events::EventView>().or(&[Code::Invalid])),
+        route(GET, "/api/v1/platforms", Role(Viewer), system::platforms, Doc::new("Lists the platforms that are known").lists::<Platform>()),
+
+        route(GET, "/api/v1/system", Role(Owner), system::get, Doc::new("Shows the box itself").gives::<system::System>(200)),
+        route(PATCH, "/api/v1/system", Role(Owner), system::patch, Doc::new("Changes the box's name or language").patches::<system::SystemChange>().gives::<system::System>(200)),
+        route(DELETE, "/api/v1/system/claim", Role(Owner), system::dismiss_claim, Doc::new("Dismisses the notice of the claim").gives_nothing()),
+    ]
+}
+
+fn route<H, T>(method: Method, path: &'static str, access: Access, handler: H, doc: Doc) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    // The table uses the four methods that convert.
+    let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+    Route { method, path, access, doc, handler: on(filter, handler) }
+}
+
+async fn document() -> Json<&'static serde_json::Value> {
+    Json(&openapi::DOCUMENT)
+}

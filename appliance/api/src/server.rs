@@ -1,0 +1,189 @@
+//! Connections: how many, for how long, and their end.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::Service;
+
+use crate::app::{Api, App};
+use crate::problem::{Code, MEDIA_TYPE, Problem};
+use crate::security::{Connection, HEADERS_ALWAYS};
+use crate::{live, net, routes, sockets};
+
+/// Most connections at once.
+const CONNECTIONS: usize = 512;
+/// Most of them from one address (/64 for IPv6); programs on this machine may have all.
+const PER_ADDRESS: usize = 128;
+/// Longest that the head of a request may take to arrive, and that a connection may wait for its next one.
+const HEAD_TIME: Duration = Duration::from_secs(15);
+/// A little above what a request's headers may have, so that too many are answered and not just cut off.
+const HEAD_BYTES: usize = 32 << 10;
+const HEAD_COUNT: usize = 256;
+/// A peer that acknowledges nothing for so long is gone, also while an answer waits for it.
+const PEER_TIME: Duration = Duration::from_secs(30);
+/// How long requests under way get at the end.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long accepting pauses when the system has no descriptors left.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+/// How often expired sign-ins and tokens are deleted.
+const PRUNE: Duration = Duration::from_secs(3600);
+
+/// Serves HTTP on a listener until `shutdown` is done, then for up to two seconds to those who are being answered.
+pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output = ()>) {
+    let app = api.app;
+    let router = routes::router(&app);
+    let mut background = JoinSet::new();
+    background.spawn(sockets::sweep(app.clone()));
+    background.spawn(live::run(app.clone()));
+    background.spawn(prune(app.clone()));
+
+    let gate = Arc::new(Gate::default());
+    let (stop, stopping) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            // Reaped as they end, or the set would grow with every connection there ever was.
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(EXHAUSTED).await;
+                continue;
+            }
+        };
+        let Some((stream, connection)) = prepare(stream) else { continue };
+        let Some(place) = Gate::enter(&gate, &app, connection.address()) else {
+            refuse(&stream);
+            continue;
+        };
+        connections.spawn(converse(stream, connection, router.clone(), stopping.clone(), place));
+    }
+    drop(listener);
+    sockets::close_all(&app);
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// Sets a connection up; `None` if the peer is gone already.
+fn prepare(stream: TcpStream) -> Option<(TcpStream, Connection)> {
+    let connection = Connection { peer: stream.peer_addr().ok()?, local: stream.local_addr().ok()?, secure: false };
+    let socket = socket2::SockRef::from(&stream);
+    // Neither can fail on a TCP socket that is there.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_user_timeout(Some(PEER_TIME));
+    let _ = socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(PEER_TIME).with_interval(PEER_TIME / 3));
+    Some((stream, connection))
+}
+
+/// One connection from its first byte to its last, or until it becomes a socket of another kind.
+async fn converse(
+    stream: TcpStream,
+    connection: Connection,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+    _place: Place,
+) {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(connection);
+        router.clone().call(request.map(Body::new))
+    });
+    let conversation = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEAD_COUNT)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut conversation = std::pin::pin!(conversation);
+    // A peer that breaks off or breaks the protocol is answered or dropped by hyper; there is nobody to tell.
+    tokio::select! {
+        _ = &mut conversation => return,
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+    conversation.as_mut().graceful_shutdown();
+    let _ = conversation.await;
+}
+
+/// Who is connected.
+#[derive(Default)]
+struct Gate(Mutex<HashMap<IpAddr, usize>>);
+
+struct Place {
+    gate: Arc<Gate>,
+    app: App,
+    bucket: IpAddr,
+}
+
+impl Gate {
+    fn enter(gate: &Arc<Self>, app: &App, address: IpAddr) -> Option<Place> {
+        let bucket = net::bucket(address);
+        let most = if address.is_loopback() { CONNECTIONS } else { PER_ADDRESS };
+        let mut open = gate.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let total: usize = open.values().sum();
+        if total >= CONNECTIONS || open.get(&bucket).is_some_and(|&count| count >= most) {
+            return None;
+        }
+        *open.entry(bucket).or_default() += 1;
+        app.counters.connections.store(total as u64 + 1, Ordering::Relaxed);
+        Some(Place { gate: gate.clone(), app: app.clone(), bucket })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.gate.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.bucket) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.bucket);
+            }
+        }
+        let total: usize = open.values().sum();
+        self.app.counters.connections.store(total as u64, Ordering::Relaxed);
+    }
+}
+
+/// Tells one connection too many so. Whether it gets there is up to its own buffers: nothing waits for it.
+fn refuse(stream: &TcpStream) {
+    let body = Problem::new(Code::Busy).detail("Too many connections are open.").body();
+    let mut answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-type: {MEDIA_TYPE}\r\n\
+         content-length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in HEADERS_ALWAYS {
+        answer.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+    }
+    answer.push_str("\r\n");
+    answer.push_str(&body);
+    let _ = stream.try_write(answer.as_bytes());
+}
+
+async fn prune(app: App) {
+    let mut hours = tokio::time::interval(PRUNE);
+    loop {
+        hours.tick().await;
+        if let Err(problem) = app.db(|store| store.prune(brookbox_store::Time::now())).await {
+            tracing::warn!(problem = problem.code().as_str(), "expired sign-ins were not deleted");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The configuration: flag, environment, file, default; in this order.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::{env, fmt, fs};
+
+use brookbox_relay::BoxLimits;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::args::Options;
+use crate::failure::Failure;
+
+const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+const RTMP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1935);
+const SYSTEM_FILE: &str = "/etc/brookbox/brookboxd.toml";
+const SYSTEM_WEB_DIR: &str = "/usr/share/brookbox/web";
+/// A configuration larger than this is none.
+const MAX_FILE: u64 = 256 << 10;
+
+/// What the daemon runs with.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The file that was read, if there was one.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) http: SocketAddr,
+    pub(crate) rtmp: SocketAddr,
+    pub(crate) web_dir: Option<PathBuf>,
+    pub(crate) extra_roots: Vec<PathBuf>,
+    pub(crate) variables: Option<PathBuf>,
+    pub(crate) limits: BoxLimits,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) claim_from_lan: bool,
+}
+
+/// The file. Unknown names are errors: a misspelt limit must not pass for one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    data_dir: Option<PathBuf>,
+    https: Option<SocketAddr>,
+    rtmp: Option<SocketAddr>,
+    srt: Option<SocketAddr>,
+    web_dir: Option<PathBuf>,
+    http: Http,
+    tls: Tls,
+    variables: Variables,
+    limits: BoxLimits,
+}
+
+/// `[http]`, or just `http = "ADDR:PORT"`.
+#[derive(Debug, Default)]
+struct Http(HttpTable);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HttpTable {
+    address: Option<SocketAddr>,
+    allowed_hosts: Vec<String>,
+    claim_from_lan: bool,
+}
+
+/// `[tls]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Tls {
+    extra_roots: Vec<PathBuf>,
+}
+
+/// `[variables]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Variables {
+    file: Option<PathBuf>,
+}
+
+impl<'de> Deserialize<'de> for Http {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Http;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("ADDR:PORT or the table [http]")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Http, E> {
+                let address = text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &"ADDR:PORT"))?;
+                Ok(Http(HttpTable { address: Some(address), ..HttpTable::default() }))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Http, A::Error> {
+                HttpTable::deserialize(de::value::MapAccessDeserializer::new(map)).map(Http)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl Config {
+    /// Puts the four sources together.
+    pub(crate) fn load(options: &Options) -> Result<Self, Failure> {
+        let path = options.config.clone().or_else(default_file);
+        let file = path.as_deref().map_or_else(|| Ok(File::default()), read)?;
+        if options.https.or(file.https).is_some() {
+            return Err(Failure::usage("this version has no HTTPS listener").hint("leave out --https"));
+        }
+        if options.srt.or(file.srt).is_some() {
+            return Err(Failure::usage("this version has no SRT listener").hint("leave out --srt; publish by RTMP"));
+        }
+        let data_dir = match options.data_dir.clone().or(file.data_dir) {
+            Some(dir) => dir,
+            None => default_data_dir()?,
+        };
+        let web_dir = options.web_dir.clone().or(file.web_dir);
+        let web_dir = web_dir.or_else(|| Some(PathBuf::from(SYSTEM_WEB_DIR)).filter(|dir| dir.is_dir()));
+        Ok(Self {
+            file: path,
+            data_dir,
+            http: options.http.or(file.http.0.address).unwrap_or(HTTP),
+            rtmp: options.rtmp.or(file.rtmp).unwrap_or(RTMP),
+            web_dir,
+            extra_roots: file.tls.extra_roots,
+            variables: file.variables.file,
+            limits: file.limits,
+            allowed_hosts: file.http.0.allowed_hosts,
+            claim_from_lan: file.http.0.claim_from_lan,
+        })
+    }
+}
+
+fn default_file() -> Option<PathBuf> {
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+    let user = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+    let user = user.map(|dir| dir.join("brookbox/brookboxd.toml"));
+    user.into_iter().chain([PathBuf::from(SYSTEM_FILE)]).find(|path| path.is_file())
+}
+
+fn default_data_dir() -> Result<PathBuf, Failure> {
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
+    let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from).or(home);
+    let data = data.filter(|dir| dir.is_absolute()).map(|dir| dir.join("brookbox"));
+    data.ok_or_else(|| Failure::usage("there is no place for data: HOME is not set").hint("give one by --data-dir DIR"))
+}
+
+fn read(path: &Path) -> Result<File, Failure> {
+    let named = |what: &dyn fmt::Display| Failure::configuration(format!("{}: {what}", path.display()));
+    let length = fs::metadata(path).map_err(|e| named(&e))?.len();
+    if length > MAX_FILE {
+        return Err(named(&"larger than 256 KB: this is no configuration"));
+    }
+    let text = fs::read_to_string(path).map_err(|e| named(&e))?;
+    parse(&text).map_err(|wrong| {
+        let place = wrong.line.map_or_else(String::new, |line| format!(":{line}"));
+        let failure = Failure::configuration(format!("{}{place}: {}", path.display(), wrong.sentence));
+        match wrong.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })
+}
+
+/// What is wrong in a file, and in which line.
+#[derive(Debug)]
+struct Wrong {
+    line: Option<usize>,
+    sentence: String,
+    hint: Option<String>,
+}
+
+fn parse(text: &str) -> Result<File, Wrong> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| line_of(text, span.start));
+        let message = error.message();
+        // The parser's "expected one of" is the hint; what is wrong comes first.
+        let (sentence, hint) = match message.split_once(", expected ") {
+            Some((wrong, expected)) => (wrong.to_owned(), Some(format!("expected {expected}"))),
+            None => (message.trim().replace('\n', "; "), None),
+        };
+        Wrong { line, sentence, hint }
+    })?;
+    let limits = &file.limits;
+    let bounds = [
+        ("rtmp_connections", u64::from(limits.rtmp_connections), 1, 100_000),
+        ("rtmp_connections_per_address", u64::from(limits.rtmp_connections_per_address), 1, 100_000),
+        ("rtmp_unauthenticated", u64::from(limits.rtmp_unauthenticated), 1, 100_000),
+        ("log_seconds", u64::from(limits.log_seconds), 1, 300),
+        ("log_bytes", limits.log_bytes as u64, 1 << 20, 1 << 30),
+        ("message_bytes", limits.message_bytes as u64, 1 << 16, 0xff_ffff),
+    ];
+    for (name, value, least, most) in bounds {
+        if !(least..=most).contains(&value) {
+            let line = text.lines().position(|line| line.trim_start().starts_with(name)).map(|i| i + 1);
+            let sentence = format!("{name} = {value} is out of range");
+            return Err(Wrong { line, sentence, hint: Some(format!("from {least} to {most}")) });
+        }
+    }
+    Ok(file)
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|b| *b == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_file_is_right() {
+        let page = include_str!("../brookboxd.1");
+        let (_, example) = page.split_once(".\\\" example\n.EX\n").unwrap();
+        let (example, _) = example.split_once("\n.EE").unwrap();
+        let file = parse(&example.replace("\\-", "-")).unwrap();
+        assert_eq!(file.limits, BoxLimits::default(), "the page shows the defaults");
+        assert_eq!(file.http.0.allowed_hosts, ["box.example.org"]);
+        assert_eq!(file.tls.extra_roots, [PathBuf::from("/etc/brookbox/club-ca.pem")]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_a_hint() {
+        for (text, line, sentence, hint) in [
+            ("\n[limits]\nlog_secods = 3\n", 3, "unknown field `log_secods`", "log_seconds"),
+            ("rtmp = \"0.0.0.0\"\n", 1, "invalid socket address", ""),
+            ("[limits]\nlog_seconds = 0\n", 2, "log_seconds = 0 is out of range", "from 1 to 300"),
+            ("[tls]\nextra_roots = \"x\"\n", 2, "invalid type", "a sequence"),
+            ("[http]\nhosts = []\n", 2, "unknown field `hosts`", "allowed_hosts"),
+            ("a = = 1", 1, "", ""),
+        ] {
+            let wrong = parse(text).unwrap_err();
+            assert_eq!(wrong.line, Some(line), "{text}: {wrong:?}");
+            assert!(wrong.sentence.contains(sentence), "{text}: {wrong:?}");
+            assert!(wrong.hint.unwrap_or_default().contains(hint), "{text}");
+        }
+    }
+
+    #[test]
+    fn http_is_an_address_or_a_table() {
+        assert_eq!(parse("http = \"127.0.0.1:0\"").unwrap().http.0.address.unwrap().port(), 0);
+        assert_eq!(parse("[http]\naddress = \"127.0.0.1:9\"").unwrap().http.0.address.unwrap().port(), 9);
+    }
+}

@@ -1,0 +1,135 @@
+//! Running: from the configuration to `ready`, and down again.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use brookbox_api::{Api, ApiConfig};
+use brookbox_relay::{Handle, Reports, Settings};
+use brookbox_store::Store;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::commands::store_failure;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{log, variables};
+
+/// The HTTP side has this long to end what it is answering.
+const HTTP_END: Duration = Duration::from_millis(500);
+/// Everything has ended within this, whatever hangs.
+const STOP_TIME: Duration = Duration::from_millis(4_500);
+
+/// Runs until a signal asks to end, or the engine dies.
+pub(crate) fn run(config: Config) -> Result<(), Failure> {
+    log::start();
+    let store = Store::open(&config.data_dir).map_err(|error| store_failure(&error))?;
+    let variables = config.variables.as_deref().map_or_else(|| Ok(Vec::new()), variables::read)?;
+    let variable_names = variables.iter().map(|(name, _)| name.clone()).collect();
+    let http = TcpListener::bind(config.http)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|error| busy("HTTP", "--http", config.http, &error))?;
+    let http_address = http.local_addr().map_err(Failure::other)?;
+    let settings = Settings {
+        rtmp: config.rtmp,
+        extra_roots: config.extra_roots.clone(),
+        variables,
+        limits: config.limits,
+        broadcast: store.broadcast().map_err(|error| store_failure(&error))?.unwrap_or_default(),
+        own_listeners: vec![http_address],
+    };
+    let (engine, reports) =
+        brookbox_relay::start(settings).map_err(|error| busy("RTMP", "--rtmp", config.rtmp, &error))?;
+    let api = Api::new(
+        ApiConfig {
+            web_dir: config.web_dir.clone(),
+            allowed_hosts: config.allowed_hosts.clone(),
+            claim_from_lan: config.claim_from_lan,
+            variable_names,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..ApiConfig::default()
+        },
+        store.clone(),
+        engine.clone(),
+    )
+    .map_err(|error| store_failure(&error))?;
+    let ready = format!("ready http={http_address} rtmp={}", engine.rtmp());
+    // HTTP, storage and password hashing: a thread of their own, beside the engine's.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(16)
+        .thread_keep_alive(Duration::from_secs(2))
+        .build()
+        .map_err(Failure::other)?;
+    let result = runtime.block_on(serve(http, api, store, engine, reports, &ready));
+    runtime.shutdown_timeout(HTTP_END);
+    result
+}
+
+async fn serve(
+    http: TcpListener,
+    api: Api,
+    store: Store,
+    engine: Handle,
+    reports: Reports,
+    ready: &str,
+) -> Result<(), Failure> {
+    let http = tokio::net::TcpListener::from_std(http).map_err(Failure::other)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
+    brookbox_api::sync(&store, &engine).await.map_err(Failure::other)?;
+    let reporting = tokio::spawn(brookbox_api::run_reports(store, reports));
+    let (stop, mut stopped) = watch::channel(false);
+    let serving = tokio::spawn(brookbox_api::serve(http, api, async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+    }));
+    announce(ready)?;
+    let mut snapshots = engine.subscribe();
+    let result = tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        () = async { while snapshots.changed().await.is_ok() {} } => {
+            Err(Failure::other("the engine has died").hint("its last words are in the log"))
+        }
+    };
+    tracing::info!("stopping");
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    let down = async {
+        let _ = engine.stop().await;
+        // What the engine said last is stored before this ends.
+        drop(engine);
+        let _ = reporting.await;
+        let _ = stop.send(true);
+        let _ = timeout(HTTP_END, serving).await;
+    };
+    if timeout(STOP_TIME, down).await.is_err() {
+        tracing::warn!("not everything ended in time");
+    }
+    result
+}
+
+/// Tells that all listeners are there: one line for people and scripts, one datagram for systemd.
+fn announce(ready: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{ready}").and_then(|()| out.flush()).map_err(Failure::other)?;
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        tracing::warn!(%error, "systemd was not told that the daemon is ready");
+    }
+    tracing::info!("{ready}");
+    Ok(())
+}
+
+fn busy(what: &str, flag: &str, address: std::net::SocketAddr, error: &std::io::Error) -> Failure {
+    let failure = Failure::other(format!("cannot listen on {address} for {what}: {error}"));
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => failure
+            .hint(format!("another program is there, perhaps another brookboxd; choose another by {flag} ADDR:PORT")),
+        std::io::ErrorKind::PermissionDenied => {
+            failure.hint("ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE")
+        }
+        std::io::ErrorKind::AddrNotAvailable => failure.hint("this machine does not have that address"),
+        _ => failure,
+    }
+}

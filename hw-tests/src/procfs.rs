@@ -1,0 +1,104 @@
+//! What Linux tells of processes and sockets.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// Memory of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Everything resident (`VmRSS`), bytes.
+    pub rss: u64,
+    /// The private part (`RssAnon`), bytes.
+    pub anon: u64,
+    /// The most that was ever resident (`VmHWM`), bytes.
+    pub peak: u64,
+}
+
+/// Memory of a process.
+///
+/// # Errors
+/// There is no such process.
+pub fn memory(pid: u32) -> Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let field = |name: &str| -> Result<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kilobytes = line.and_then(|rest| rest.split_whitespace().next()).with_context(|| format!("no {name}"))?;
+        Ok(kilobytes.parse::<u64>()? * 1024)
+    };
+    Ok(Memory { rss: field("VmRSS")?, anon: field("RssAnon")?, peak: field("VmHWM")? })
+}
+
+/// CPU time that a process has used, in user and kernel, all threads together, also ended ones.
+///
+/// # Errors
+/// There is no such process.
+pub fn cpu(pid: u32) -> Result<Duration> {
+    /// Linux' `USER_HZ` is 100 on every architecture that Brookbox runs on.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field, the name, may hold spaces: count from its end.
+    let (_, rest) = stat.rsplit_once(") ").context("odd /proc stat")?;
+    let fields: Vec<_> = rest.split(' ').collect();
+    let ticks = |index: usize| -> Result<u32> { Ok(fields.get(index).context("short /proc stat")?.parse()?) };
+    Ok(TICK * (ticks(11)? + ticks(12)?))
+}
+
+/// The direct children of a process.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn children(parent: u32) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // Gone in between: no child any more.
+        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        let of = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
+        if of == Some(parent) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether somebody on this machine listens on a TCP port of IPv4.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn listens(port: u16) -> Result<bool> {
+    let wanted = format!(":{port:04X}");
+    Ok(fs::read_to_string("/proc/net/tcp")?.lines().skip(1).any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        // Local address, remote address, state; 0A is LISTEN.
+        fields.next().is_some_and(|local| local.ends_with(&wanted)) && fields.nth(1) == Some("0A")
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_uses_time() {
+        let pid = std::process::id();
+        let memory = memory(pid).expect("own status");
+        assert!(memory.rss > 0 && memory.anon <= memory.rss && memory.rss <= memory.peak);
+        let before = cpu(pid).expect("own stat");
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_millis(60) {
+            std::hint::spin_loop();
+        }
+        assert!(cpu(pid).expect("own stat") > before);
+    }
+
+    #[test]
+    fn a_listener_is_seen() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+        let port = listener.local_addr().expect("bound").port();
+        assert!(listens(port).expect("readable"));
+        drop(listener);
+        assert!(!listens(port).expect("readable"));
+    }
+}

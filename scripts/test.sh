@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# make test: every test there is. Two lanes overlap: cargo's, and the one that mostly waits (packages, the page, then
+# real-time cases, which wait for frames). What measures time runs alone at the end.
+# One cargo profile (dev) for the tests and the daemon under test.
+set -uo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/peers.sh"
+. "$(dirname "$0")/steps.sh"
+cd "$ROOT" || exit 1
+
+need_packages run
+need_toolchains
+steps_begin
+TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
+FUZZ_SECONDS=${FUZZ_SECONDS:-15}
+
+packages() { need_packages test; }
+peers() { test_peers; }
+fmt() { cargo fmt --all --check; }
+build() { cargo build --locked --workspace --all-targets; }
+lint() { cargo clippy --locked --workspace --all-targets -- -D warnings; }
+rust_tests() {
+  if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --workspace --no-fail-fast
+  else
+    cargo test --locked --workspace --no-fail-fast -- --nocapture
+  fi
+}
+doc_tests() { cargo test --locked --workspace --doc; }
+policy() { cargo deny --locked check bans licenses sources; }
+scripts_lint() { git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck; }
+man_lint() {
+  local page out
+  for page in $(git ls-files '*.[1-8]'); do
+    out=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=100 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
+    [ -z "$out" ] || {
+      printf '%s\n' "$out"
+      return 1
+    }
+    printf '%s is clean\n' "$page"
+  done
+}
+# Each fuzz target for a short while, from its seeds.
+fuzz() {
+  local target failed=0
+  cd "$ROOT/appliance/fuzz" || return
+  # cargo-fuzz wants flags that only a nightly admits to; on the stable compiler they are asked for by this variable.
+  export RUSTC_BOOTSTRAP=1
+  cargo fuzz build --sanitizer address || return
+  for target in $(cargo fuzz list); do
+    printf '\n== %s for %s s\n' "$target" "$FUZZ_SECONDS"
+    local corpora=("$ROOT/build/fuzz/$target")
+    mkdir -p "${corpora[0]}"
+    [ ! -d "seeds/$target" ] || corpora+=("seeds/$target")
+    cargo fuzz run --sanitizer address "$target" "${corpora[@]}" -- -max_total_time="$FUZZ_SECONDS" \
+      -rss_limit_mb=512 -timeout=5 -max_len=65536 -print_final_stats=1 2>&1 | grep -vE '^#[0-9]+.*(NEW|REDUCE|pulse)' ||
+      failed=$((failed + 1))
+  done
+  printf '%s passed, %s failed\n' "$(($(cargo fuzz list | wc -l) - failed))" "$failed"
+  [ "$failed" = 0 ]
+}
+web_check() { npm run --prefix web --silent check; }
+web_unit() { npm run --prefix web --silent test; }
+web_e2e() { BROOKBOXD=$TARGET/debug/brookboxd npm run --prefix web --silent e2e; }
+acceptance() { "$TARGET/debug/acceptance" "$@"; }
+
+# Lane 1: what compiles.
+cargo_lane() {
+  step format fmt
+  step build build || return
+  touch "$STEPS/built"
+  step clippy lint
+  wait_for tools-ready
+  step rust-tests rust_tests
+  step doc-tests doc_tests
+  if [ -d appliance/fuzz ]; then
+    if cargo fuzz --version >/dev/null 2>&1; then step fuzz fuzz; else skip fuzz "cargo-fuzz is not to be had here"; fi
+  fi
+  if cargo deny --version >/dev/null 2>&1; then
+    step dependency-policy policy
+  else
+    skip dependency-policy "cargo-deny is not to be had here"
+  fi
+}
+
+# Lane 2: what waits.
+waiting_lane() {
+  step packages packages
+  step peers peers
+  touch "$STEPS/tools-ready"
+  step shellcheck scripts_lint
+  step man-page man_lint
+  if [ -f web/package.json ]; then
+    step web-packages web_packages
+    step web-check web_check
+    step web-tests web_unit
+    step web-build web_build
+  fi
+  wait_for built || return
+  if [ -f web/package.json ]; then step web-in-a-browser web_e2e; fi
+  step acceptance acceptance --report "$STEPS/acceptance.json"
+}
+
+# Waits for a mark of the other lane; fails if that lane ended without it.
+wait_for() {
+  until [ -e "$STEPS/$1" ]; do
+    [ ! -e "$STEPS/lane-ended" ] || [ -e "$STEPS/$1" ] || return 1
+    sleep 0.5
+  done
+}
+
+(
+  waiting_lane
+  touch "$STEPS/tools-ready"
+) &
+waiting=$!
+cargo_lane
+touch "$STEPS/lane-ended"
+wait "$waiting"
+if [ -e "$STEPS/built" ]; then
+  step acceptance-timing acceptance --timing --report "$STEPS/acceptance-timing.json"
+fi
+steps_end
