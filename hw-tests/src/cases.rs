@@ -1,12 +1,49 @@
 //! Every case, declared once.
 
 mod control;
+mod destinations;
+mod independence;
 mod passthrough;
+mod publishers;
+mod reasons;
+mod restart;
+mod robustness;
+mod secrets;
 
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::bed::Ctx;
+use crate::frames::{self, Part};
+use crate::media::Clip;
 use crate::runner::Case;
 
 /// Every case there is.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [control::CASES, passthrough::CASES].concat()
+    [
+        control::CASES,
+        passthrough::CASES,
+        publishers::CASES,
+        destinations::CASES,
+        reasons::CASES,
+        independence::CASES,
+        restart::CASES,
+        secrets::CASES,
+        robustness::CASES,
+    ]
+    .concat()
+}
+
+/// The key of the destination that most cases look at.
+const BROADCAST_KEY: &str = "there";
+
+/// Compares a recording with the clip that was published, and notes how much was equal.
+fn compare_file(ctx: &Ctx, clip: Clip, file: &Path, part: Part) -> Result<()> {
+    let arrived = frames::read(&clip.ffmpeg(&ctx.tools), file)?;
+    let published = clip.frames(&ctx.tools, &ctx.dir)?;
+    let equal = frames::compare(&published, &arrived, part).with_context(|| file.display().to_string())?;
+    ctx.note(equal.to_string());
+    Ok(())
 }

@@ -42,8 +42,8 @@ pub struct Options {
     pub config: Option<String>,
     /// More arguments.
     pub arguments: Vec<String>,
-    /// Programs run around it, such as `strace -o FILE`.
-    pub under: Vec<String>,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Default for Options {
@@ -53,7 +53,7 @@ impl Default for Options {
             rtmp: "127.0.0.1:0".into(),
             config: None,
             arguments: Vec::new(),
-            under: Vec::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -352,12 +352,7 @@ impl Reply {
 
 fn launch(name: &str, dir: &Path, program: &Path, options: &Options) -> Result<(Process, String, String, Duration)> {
     let start = Instant::now();
-    let around = options.under.split_first();
-    let first = around.map_or_else(|| program.to_owned(), |(first, _)| PathBuf::from(first));
-    let (mut process, lines) = Process::start_reading(name, dir, first, |command| {
-        if let Some((_, rest)) = around {
-            command.args(rest).arg(program);
-        }
+    let (mut process, lines) = Process::start_reading(name, dir, program, |command| {
         command.arg("--data-dir").arg(dir.join("data"));
         command.args(["--http", &options.http, "--rtmp", &options.rtmp]).args(&options.arguments);
         if options.config.is_some() {
@@ -369,6 +364,9 @@ fn launch(name: &str, dir: &Path, program: &Path, options: &Options) -> Result<(
                 command.env_remove(variable);
             }
         }
+        // Nor of the person's.
+        command.env("HOME", dir).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+        command.envs(options.environment.iter().map(|(name, value)| (name, value)));
     })?;
     let Ok(line) = lines.recv_timeout(secs(20)) else {
         process.kill();

@@ -94,6 +94,9 @@ pub enum Part {
     All,
     /// One unbroken run of packets, from a keyframe on: for a destination that came later or was ended earlier.
     Run,
+    /// What both files have, when each may have begun and ended at another moment: no hole from the first common packet
+    /// to the last.
+    Overlap,
 }
 
 /// What a comparison found.
@@ -120,7 +123,11 @@ pub fn compare(published: &Frames, arrived: &Frames, part: Part) -> Result<Equal
     let mut packets = BTreeMap::new();
     let mut offsets: Vec<(i64, String)> = Vec::new();
     for (kind, sent) in &published.streams {
-        let Some(got) = arrived.streams.get(kind) else {
+        let (sent, got) = match (part, arrived.streams.get(kind)) {
+            (Part::Overlap, Some(got)) => overlap(sent, got),
+            (_, got) => (&sent[..], got.map(Vec::as_slice)),
+        };
+        let Some(got) = got else {
             writeln!(faults, "{kind}: nothing arrived of {} packets", sent.len())?;
             continue;
         };
@@ -148,11 +155,23 @@ pub fn compare(published: &Frames, arrived: &Frames, part: Part) -> Result<Equal
     Ok(Equal { packets })
 }
 
+/// Both from their first common packet on, and no longer than the shorter; nothing if they share none.
+fn overlap<'a>(sent: &'a [Packet], got: &'a [Packet]) -> (&'a [Packet], Option<&'a [Packet]>) {
+    let first = got.iter().enumerate().find_map(|(at, packet)| {
+        let of_sent = sent.iter().position(|other| other.hash == packet.hash)?;
+        Some((of_sent, at))
+    });
+    let Some((of_sent, of_got)) = first else { return (sent, None) };
+    let (sent, got) = (&sent[of_sent..], &got[of_got..]);
+    let common = sent.len().min(got.len());
+    (&sent[..common], Some(&got[..common]))
+}
+
 /// Where in `sent` the run `got` starts.
 fn run(kind: &str, sent: &[Packet], got: &[Packet], part: Part) -> Result<usize> {
     let first = got.first().context("an empty stream")?;
     let start = match part {
-        Part::All => 0,
+        Part::All | Part::Overlap => 0,
         Part::Run => sent.iter().position(|packet| packet.hash == first.hash).with_context(|| {
             format!("the first packet that arrived ({} bytes, {}) was never published", first.size, first.hash)
         })?,
@@ -282,6 +301,16 @@ mod tests {
         assert!(compare(&sent, &run, Part::Run).is_ok());
         assert!(difference(&sent, &frames("cdf", "wxy"), Part::Run).contains("1 video packets are missing"));
         assert!(difference(&sent, &frames("Xde", "wxy"), Part::Run).contains("never published"));
+    }
+
+    #[test]
+    fn an_overlap_may_begin_and_end_anywhere_but_has_no_hole() {
+        let sent = frames("cdefgh", "vwx");
+        let mut got = frames("abcdef", "uvw");
+        got.streams.get_mut("audio").expect("audio").iter_mut().for_each(|p| (p.dts, p.pts) = (p.dts + 40, p.pts + 40));
+        assert_eq!(compare(&sent, &got, Part::Overlap).expect("equal").packets["video"], 4);
+        assert!(difference(&sent, &frames("abcdfg", "uvw"), Part::Overlap).contains("1 video packets are missing"));
+        assert!(difference(&sent, &frames("xyz", "uvw"), Part::Overlap).contains("video: nothing arrived"));
     }
 
     #[test]

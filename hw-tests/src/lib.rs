@@ -16,7 +16,7 @@
 pub mod bed;
 pub mod cases;
 pub mod daemon;
-
+pub mod fault;
 pub mod frames;
 pub mod media;
 pub mod peers;
@@ -24,5 +24,6 @@ pub mod ports;
 pub mod process;
 pub mod procfs;
 pub mod runner;
-
+pub mod tap;
 pub mod wait;
+pub mod wire;

@@ -1,9 +1,11 @@
 //! Other people's software: publishers and servers.
 
 pub mod ffmpeg;
-
+pub mod gstreamer;
 pub mod nginx;
 pub mod node;
+pub mod obs;
+pub mod tls;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -160,6 +160,14 @@ impl Drop for Process {
     }
 }
 
+/// SIGKILL for a child that is still owned by a [`Process`], from another thread than its owner's.
+pub fn kill_child(pid: u32) {
+    if let Ok(pid) = i32::try_from(pid) {
+        // One that has ended already is as good.
+        let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
 /// Runs a command to its end and gives its standard output.
 ///
 /// # Errors

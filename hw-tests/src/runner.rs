@@ -49,10 +49,10 @@ impl Case {
         self
     }
 
-    /// Runs on every bed.
+    /// Runs on these beds.
     #[must_use]
-    pub const fn everywhere(mut self) -> Self {
-        self.beds = Bed::ALL;
+    pub const fn on(mut self, beds: &'static [Bed]) -> Self {
+        self.beds = beds;
         self
     }
 }

@@ -161,6 +161,8 @@ pub struct ClientSession {
     bandwidth_checked: bool,
     nonce: String,
     events: VecDeque<ClientEvent>,
+    /// The fault that ended the connection.
+    failed: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,15 +195,20 @@ impl ClientSession {
             bandwidth_checked: false,
             nonce: format!("{:08x}", u32::from_be_bytes([r0, r1, r2, r3])),
             events: VecDeque::new(),
+            failed: None,
         }
     }
 
     /// Takes all bytes. Events are to be fetched after each call.
     ///
     /// # Errors
-    /// The peer breaks the protocol or passes a limit. The connection is to be closed.
-    pub fn handle_input(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        self.take(&mut bytes).map_err(|kind| self.link.fail(kind))
+    /// The peer breaks the protocol or passes a limit. The connection is to be closed. Every later call fails in the same way.
+    pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.failed.is_none() {
+            let taken = self.take(bytes);
+            self.failed = taken.err().map(|kind| self.link.fail(kind));
+        }
+        self.failed.clone().map_or(Ok(()), Err)
     }
 
     /// The next event, in the order in which things came.
@@ -243,15 +250,15 @@ impl ClientSession {
         self.link.buffered() + self.events.capacity() * size_of::<ClientEvent>()
     }
 
-    fn take(&mut self, bytes: &mut &[u8]) -> Result<(), ErrorKind> {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), ErrorKind> {
         if !self.link.is_open() {
-            if !self.link.open(bytes)? {
+            if !self.link.open(&mut bytes)? {
                 return Ok(());
             }
             self.state = State::Connecting;
             self.connect()?;
         }
-        while let Some(incoming) = self.link.next(bytes)? {
+        while let Some(incoming) = self.link.next(&mut bytes)? {
             match incoming {
                 Incoming::Message(message) => self.message(message)?,
                 Incoming::Acknowledged(sequence) => self.push(ClientEvent::Acknowledged(sequence))?,

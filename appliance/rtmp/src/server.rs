@@ -22,7 +22,7 @@ pub struct ServerLimits {
     pub chunk_streams: usize,
     /// Events that wait for [`ServerSession::poll_event`]: how many.
     pub events: usize,
-    /// Events that wait: bytes of their bodies.
+    /// Events that wait: bytes of their bodies. Also bytes behind a request that waits for its answer.
     pub event_bytes: usize,
     /// Answers that the peer has not read yet.
     pub output: usize,
@@ -57,7 +57,7 @@ impl Default for ServerConfig {
                 unfinished: 96 << 10,
                 chunk_streams: 16,
                 events: 64,
-                event_bytes: 48 << 10,
+                event_bytes: 32 << 10,
                 output: 16 << 10,
             },
             after: ServerLimits {
@@ -194,10 +194,12 @@ pub struct ServerSession {
     streams: u16,
     state: State,
     events: VecDeque<ServerEvent>,
-    /// Media that came between `publish` and its acceptance; given out after it.
-    early: VecDeque<Message>,
-    /// Bytes in `events` and `early`.
+    /// Bytes of the bodies in `events`.
     event_bytes: usize,
+    /// What came behind a request that waits: read under the limits that its answer brings.
+    behind: Vec<u8>,
+    /// The fault that ended the connection.
+    failed: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,17 +236,23 @@ impl ServerSession {
             streams: 0,
             state: State::Idle,
             events: VecDeque::new(),
-            early: VecDeque::new(),
             event_bytes: 0,
+            behind: Vec::new(),
+            failed: None,
         }
     }
 
     /// Takes all bytes. Events are to be fetched after each call, of which 64 KB is a good size: limits count what waits.
     ///
     /// # Errors
-    /// The peer breaks the protocol or passes a limit. The connection is to be closed; `output` may still be written.
-    pub fn handle_input(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        self.take(&mut bytes).map_err(|kind| self.link.fail(kind))
+    /// The peer breaks the protocol or passes a limit. The connection is to be closed; `output` may still be written. Every
+    /// later call fails in the same way.
+    pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.failed.is_none() {
+            let taken = self.take(bytes);
+            self.failed = taken.err().map(|kind| self.link.fail(kind));
+        }
+        self.failed.clone().map_or(Ok(()), Err)
     }
 
     /// The next event, in the order in which things came.
@@ -271,13 +279,15 @@ impl ServerSession {
         let State::Asked { stream_id, wrapping, play: false } = self.state else { return };
         self.state = State::Publishing { stream_id, wrapping };
         self.link.set_limits(self.config.after.chunk(), self.config.after.output);
-        self.events.extend(self.early.drain(..).map(ServerEvent::Media));
-
         let start = command::info("status", "NetStream.Publish.Start", "The stream is being published.");
         // These few bytes come under the raised limit: they cannot fail.
         let _ = self.link.send_user_control(user_control::STREAM_BEGIN, stream_id);
         let _ = self.link.send_command(wrapping, 0, "onFCPublish", 0.0, &[Value::Null, start.clone().into()]);
         let _ = self.link.send_status(wrapping, stream_id, start);
+
+        // A publisher that did not wait. A fault in what it sent is told by the next `handle_input`.
+        let behind = std::mem::take(&mut self.behind);
+        let _ = self.handle_input(&behind);
     }
 
     /// Refuses the request to publish or play that waits, with an `onStatus` of level `error`. The caller then writes `output`
@@ -303,28 +313,33 @@ impl ServerSession {
             + connected
             + self.event_bytes
             + self.events.capacity() * size_of::<ServerEvent>()
-            + self.early.capacity() * size_of::<Message>()
+            + self.behind.capacity()
     }
 
     fn end(&mut self, wrapping: Wrapping, stream_id: u32, status: Object) {
         // A peer that has not read its earlier answers will not read this one either.
         let _ = self.link.send_status(wrapping, stream_id, status);
         self.state = State::Over;
-        self.early = VecDeque::new();
+        self.behind = Vec::new();
     }
 
-    fn take(&mut self, bytes: &mut &[u8]) -> Result<(), ErrorKind> {
-        if !self.link.is_open() && !self.link.open(bytes)? {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), ErrorKind> {
+        if !self.link.is_open() && !self.link.open(&mut bytes)? {
             return Ok(());
         }
-        while self.state != State::Over
-            && let Some(incoming) = self.link.next(bytes)?
-        {
-            match incoming {
-                Incoming::Message(message) => self.message(message)?,
+        while let State::Idle | State::Publishing { .. } = self.state {
+            match self.link.next(&mut bytes)? {
+                Some(Incoming::Message(message)) => self.message(message)?,
                 // We send no media that a client could acknowledge.
-                Incoming::Acknowledged(_) => {}
+                Some(Incoming::Acknowledged(_)) => {}
+                None => return Ok(()),
             }
+        }
+        if let State::Asked { .. } = self.state {
+            if self.behind.len() + bytes.len() > self.config.before.event_bytes {
+                return Err(ErrorKind::TooMuchWaiting(self.config.before.event_bytes));
+            }
+            self.behind.extend_from_slice(bytes);
         }
         Ok(())
     }
@@ -355,39 +370,27 @@ impl ServerSession {
                 message.body.remove(0);
             }
         }
-        let (State::Asked { stream_id, play: false, .. } | State::Publishing { stream_id, .. }) = self.state else {
-            return Ok(());
-        };
+        let State::Publishing { stream_id, .. } = self.state else { return Ok(()) };
         // Another stream of the same connection is not ours to mix in; an id we never gave out is an odd client's.
         if message.body.is_empty() || (message.stream_id != stream_id && self.is_stream(message.stream_id)) {
             return Ok(());
         }
-        if matches!(self.state, State::Publishing { .. }) {
-            return self.push(ServerEvent::Media(message));
-        }
-        self.charge(message.body.capacity())?;
-        self.early.push_back(message);
-        Ok(())
+        self.push(ServerEvent::Media(message))
     }
 
     fn push(&mut self, event: ServerEvent) -> Result<(), ErrorKind> {
-        self.charge(weight(&event))?;
-        self.events.push_back(event);
-        Ok(())
-    }
-
-    fn charge(&mut self, bytes: usize) -> Result<(), ErrorKind> {
         let limits = match self.state {
             State::Publishing { .. } => self.config.after,
             _ => self.config.before,
         };
-        if self.events.len() + self.early.len() >= limits.events {
+        if self.events.len() >= limits.events {
             return Err(ErrorKind::TooManyEvents(limits.events));
         }
-        self.event_bytes += bytes;
+        self.event_bytes += weight(&event);
         if self.event_bytes > limits.event_bytes {
             return Err(ErrorKind::TooMuchWaiting(limits.event_bytes));
         }
+        self.events.push_back(event);
         Ok(())
     }
 
@@ -402,7 +405,7 @@ impl ServerSession {
             "play" => self.ask(&mut command, true),
             "FCUnpublish" => {
                 self.answer(&command, Value::Null)?;
-                if matches!(self.state, State::Publishing { .. }) {
+                if self.publishing().is_some() {
                     let done = command::info("status", "NetStream.Unpublish.Success", "The stream is unpublished.");
                     self.link.send_command(command.wrapping, 0, "onFCUnpublish", 0.0, &[Value::Null, done.into()])?;
                 }
@@ -488,17 +491,16 @@ impl ServerSession {
 
     /// A planned end.
     fn unpublish(&mut self) -> Result<(), ErrorKind> {
-        let (State::Publishing { .. } | State::Asked { .. }) = self.state else { return Ok(()) };
+        let State::Publishing { .. } = self.state else { return Ok(()) };
         self.push(ServerEvent::Unpublish)?;
-        self.early = VecDeque::new();
         self.state = State::Over;
         Ok(())
     }
 
     fn publishing(&self) -> Option<u32> {
         match self.state {
-            State::Publishing { stream_id, .. } | State::Asked { stream_id, .. } => Some(stream_id),
-            State::Idle | State::Over => None,
+            State::Publishing { stream_id, .. } => Some(stream_id),
+            State::Idle | State::Asked { .. } | State::Over => None,
         }
     }
 

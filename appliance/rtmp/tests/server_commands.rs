@@ -75,7 +75,7 @@ fn commands_need_a_connection() {
     let mut peer = RawPeer::new();
     let error = peer.command(0, "createStream", 2.0, &[Value::Null]).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Unexpected(_)), "{error}");
-    let mut peer = RawPeer::asking();
+    let mut peer = RawPeer::connected();
     assert!(peer.command(0, "connect", 1.0, &[Object::new().into()]).is_err());
 }
 
@@ -103,9 +103,9 @@ fn streams_are_numbered_and_bounded() {
 
 #[test]
 fn calls_that_need_no_doing_are_answered() {
-    let mut peer = RawPeer::asking();
+    let mut peer = RawPeer::connected();
     for (transaction, name) in [(5.0, "releaseStream"), (6.0, "FCPublish"), (7.0, "_checkbw"), (8.0, "FCUnpublish")] {
-        let mut peer = if name == "FCUnpublish" { RawPeer::publishing() } else { RawPeer::asking() };
+        let mut peer = if name == "FCUnpublish" { RawPeer::publishing() } else { RawPeer::connected() };
         peer.command(0, name, transaction, &[Value::Null, KEY.into()]).unwrap();
         let (answer, answered, _) = read_command(&peer.answers()[0]);
         assert_eq!((answer.as_str(), answered), ("_result", transaction), "{name}");
@@ -326,20 +326,49 @@ fn aggregates_are_split() {
     assert!(matches!(error.kind, ErrorKind::Aggregate(_)));
 }
 
+/// What a publisher sends without waiting is read once it is let in, under a publisher's limits.
 #[test]
 fn media_sent_before_the_acceptance_are_not_lost() {
     let mut peer = RawPeer::asking();
+    peer.control(kind::SET_CHUNK_SIZE, &100_000u32.to_be_bytes()).unwrap();
+    peer.chunk_size = 100_000;
     peer.send(6, &message(kind::VIDEO, 1, 0, b"header")).unwrap();
-    assert_eq!(peer.events(), []);
+    let frame = message(kind::VIDEO, 1, 0, &vec![7; 100_000]);
+    let mut bytes = Vec::new();
+    peer.writer.write(&mut bytes, 6, &frame, 100_000);
+    let (first, rest) = bytes.split_at(1000);
+    peer.server.handle_input(first).unwrap();
+    assert_eq!((peer.events(), peer.answers()), (vec![], vec![]));
     peer.server.accept_publish();
-    peer.send(6, &message(kind::VIDEO, 1, 0, b"frame")).unwrap();
-    let expected = [&b"header"[..], b"frame"].map(|body| ServerEvent::Media(message(kind::VIDEO, 1, 0, body)));
-    assert_eq!(peer.events(), expected);
+    assert_eq!(peer.events(), [ServerEvent::Media(message(kind::VIDEO, 1, 0, b"header"))]);
+    peer.server.handle_input(rest).unwrap();
+    assert_eq!(peer.events(), [ServerEvent::Media(frame)]);
+
+    // In one piece with the request; an end behind it too.
+    let mut peer = RawPeer::connected();
+    let mut bytes = Vec::new();
+    for (csid, sent) in [
+        (3, command(1, "publish", 3.0, &[Value::Null, KEY.into(), "live".into()])),
+        (6, message(kind::VIDEO, 1, 0, b"header")),
+        (3, command(0, "deleteStream", 4.0, &[Value::Null, 1.0.into()])),
+    ] {
+        peer.writer.write(&mut bytes, csid, &sent, 128);
+    }
+    peer.server.handle_input(&bytes).unwrap();
+    assert!(matches!(peer.events()[..], [ServerEvent::Publish { .. }]));
+    peer.server.accept_publish();
+    assert!(matches!(peer.events()[..], [ServerEvent::Media(_), ServerEvent::Unpublish]));
 
     let mut peer = RawPeer::asking();
     peer.send(6, &message(kind::VIDEO, 1, 0, b"header")).unwrap();
     peer.server.refuse(Refusal::BadName);
     assert_eq!(peer.events(), []);
+
+    // A fault behind the request is told where an error can be.
+    let mut peer = RawPeer::asking();
+    peer.server.handle_input(&[0xff; 4]).unwrap();
+    peer.server.accept_publish();
+    assert!(matches!(peer.server.handle_input(&[]).unwrap_err().kind, ErrorKind::NoEarlierHeader { .. }));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::passthrough::arrived_whole;
-use crate::bed::{Bed, Ctx};
+use crate::bed::Ctx;
 use crate::media::Clip;
 use crate::peers::Recorder;
 use crate::peers::ffmpeg::{Listener, Publisher};
@@ -12,26 +12,18 @@ use crate::peers::node::NodeMediaServer;
 use crate::runner::Case;
 use crate::wait::secs;
 
-const HERE: &[Bed] = &[Bed::Local];
-
 pub(super) const CASES: &[Case] = &[
-    on_this_machine("control/nginx-rtmp without a box", |ctx| {
+    Case::new("control/nginx-rtmp without a box", |ctx| {
         without_a_box(ctx, Clip::BFrames, &mut NginxRtmp::start(ctx, "nginx")?)
     }),
-    on_this_machine("control/node-media-server without a box", |ctx| {
+    Case::new("control/node-media-server without a box", |ctx| {
         without_a_box(ctx, Clip::Av1Opus, &mut NodeMediaServer::start(ctx, "node-media-server")?)
     }),
-    on_this_machine("control/ffmpeg without a box", |ctx| {
+    Case::new("control/ffmpeg without a box", |ctx| {
         without_a_box(ctx, Clip::Hevc, &mut Listener::start(ctx, "listener", &ctx.tools.ffmpeg9(), "there")?)
     }),
-    on_this_machine("control/one frame lost on purpose is found", one_frame_lost),
+    Case::new("control/one frame lost on purpose is found", one_frame_lost),
 ];
-
-const fn on_this_machine(name: &'static str, run: fn(&Ctx) -> Result<()>) -> Case {
-    let mut case = Case::new(name, run);
-    case.beds = HERE;
-    case
-}
 
 fn without_a_box(ctx: &Ctx, clip: Clip, server: &mut dyn Recorder) -> Result<()> {
     Publisher::start(ctx, "publisher", clip, &format!("{}/there", server.url()))?.done(secs(40))?;

@@ -29,22 +29,33 @@ impl NginxRtmp {
     /// # Errors
     /// It does not come up.
     pub fn start(ctx: &Ctx, name: &str) -> Result<Self> {
-        Self::start_with(ctx, name, "")
+        Self::start_on(ctx, name, ports::free(), "")
     }
 
-    /// Starts one with more directives for its application `live`.
-    ///
-    /// # Errors
-    /// It does not come up.
-    pub fn start_with(ctx: &Ctx, name: &str, directives: &str) -> Result<Self> {
+    fn start_on(ctx: &Ctx, name: &str, http: u16, directives: &str) -> Result<Self> {
         let dir = ctx.folder(name)?;
         let records = dir.join("records");
         std::fs::create_dir_all(&records)?;
-        let (port, http) = (ports::free(), ports::free());
+        let port = ports::free();
         let application =
             format!("live on; record all; record_path \"{}\"; record_unique on; {directives}", records.display());
         let process = launch(&ctx.tools, name, &dir, port, http, &application)?;
         Ok(Self { process, port, http, records })
+    }
+
+    /// Starts one that asks before it lets anybody publish, and is always told no.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn start_refusing(ctx: &Ctx, name: &str) -> Result<Self> {
+        let http = ports::free();
+        Self::start_on(ctx, name, http, &format!("on_publish http://127.0.0.1:{http}/refuse;"))
+    }
+
+    /// Where a destination sends to, without the key.
+    #[must_use]
+    pub fn rtmp_url(&self) -> String {
+        format!("rtmp://127.0.0.1:{}/live", self.port)
     }
 
     /// Ends the connection of a publisher, as platforms do at their own whim.
@@ -83,7 +94,7 @@ impl NginxRtmp {
 
 impl Recorder for NginxRtmp {
     fn url(&self) -> String {
-        format!("rtmp://127.0.0.1:{}/live", self.port)
+        self.rtmp_url()
     }
 
     fn recordings(&self, key: &str) -> Result<Vec<PathBuf>> {
@@ -127,6 +138,7 @@ http {{
     listen 127.0.0.1:{http};
     location /stat {{ rtmp_stat all; }}
     location /control {{ rtmp_control all; }}
+    location /refuse {{ return 403; }}
   }}
 }}
 ",

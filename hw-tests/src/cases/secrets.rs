@@ -1,0 +1,187 @@
+//! A secret is nowhere to be seen: canaries are put in everywhere and looked for everywhere.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
+
+use crate::bed::Ctx;
+use crate::daemon::{Daemon, Options, PASSWORD};
+use crate::fault::{self, Fault, Faulty};
+use crate::media::Clip;
+use crate::peers::ffmpeg::Publisher;
+use crate::runner::Case;
+use crate::tap::Tap;
+use crate::wait::secs;
+use crate::wire::Wire;
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("secrets/no key in logs, answers, events, metrics, processes or files", nowhere),
+    Case::new("secrets/a search that looks finds what it looks for", found),
+];
+
+const INPUT: &str = "canary-input-4b1d9e";
+const WRONG: &str = "canary-wrong-77a0c2";
+const GOOD: &str = "canary-good-0d3f51?x=1&sig=canary-sig-9e2b";
+const REFUSED: &str = "canary-refused-c5d6e7";
+const CLOSED: &str = "canary-closed-18f0aa";
+const NAMED: &str = "canary-from-file-3c3c1d";
+const BAD_URL: &str = "canary-bad-url-e0e1e2";
+const LOGIN: &str = "canary-login-5d5e5f";
+
+/// Every form in which one could show up. All secrets above share no part with anything else.
+fn forms() -> Vec<String> {
+    let mut forms = Vec::new();
+    for secret in [INPUT, WRONG, GOOD, "canary-sig-9e2b", REFUSED, CLOSED, NAMED, BAD_URL, LOGIN, PASSWORD] {
+        let percent = secret.replace('?', "%3F").replace('=', "%3D").replace('&', "%26").replace(' ', "%20");
+        let json = secret.replace('&', "\\u0026");
+        for form in [secret.to_owned(), percent, json, base64(secret.as_bytes()), hex(secret.as_bytes())] {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+    }
+    forms
+}
+
+fn nowhere(ctx: &Ctx) -> Result<()> {
+    let variables = ctx.dir.join("variables");
+    fs::write(&variables, format!("CLUB={NAMED}\n"))?;
+    let options = Options {
+        config: Some(format!("[variables]\nfile = \"{}\"\n", variables.display())),
+        // As talkative as it gets.
+        environment: vec![("BROOKBOX_LOG".into(), "trace".into())],
+        ..Options::default()
+    };
+    let mut daemon = Daemon::start_as(ctx, "box", options)?;
+    let tap = Tap::start()?;
+    let (refuses, closes) = (Faulty::start(Fault::RefusesKey)?, Faulty::start(Fault::ClosesAtPublish)?);
+    daemon.ask("POST", "/inputs/main/rotate-key", Some(&json!({"key": INPUT})))?;
+    let destinations = [
+        daemon.add_destination("Good", &tap.url(), GOOD)?,
+        daemon.add_destination("Refused", &refuses.url(), REFUSED)?,
+        daemon.add_destination("Closed", &closes.url(), CLOSED)?,
+        daemon.add_destination("Named", &tap.url(), "${CLUB}")?,
+        daemon.add_destination_with(
+            "Unreachable",
+            &fault::refusing_url(),
+            REFUSED,
+            &json!({"username": "mara", "password": LOGIN}),
+        )?,
+    ];
+    let mut seen = Vec::new();
+    // Wrong everything: keys, passwords, addresses with a key in them, bodies that are not JSON.
+    for app in ["live", WRONG] {
+        let _ = Wire::connect(daemon.rtmp())?.publish(app, WRONG);
+    }
+    let wrong = json!({"name": "x", "platform": "custom", "url": format!("rtmp:// {BAD_URL}/live/{BAD_URL}"), "key": BAD_URL,
+        "enabled": "perhaps", BAD_URL: 1});
+    seen.push(("a wrong destination".to_owned(), daemon.call("POST", "/destinations", Some(&wrong))?.text));
+    let wrong = json!({"username": "mara", "password": WRONG});
+    seen.push(("a wrong sign-in".to_owned(), daemon.call("POST", "/login", Some(&wrong))?.text));
+    seen.push(("an odd path".to_owned(), daemon.call("GET", &format!("/{WRONG}?key={WRONG}"), None)?.text));
+    let mut publisher = Publisher::start(ctx, "publisher", Clip::H264Long, &daemon.publish_url()?)?;
+    daemon.wait_state(&destinations[0], "live", secs(10))?;
+    daemon.wait_state(&destinations[1], "failed", secs(10))?;
+    daemon.wait_state(&destinations[2], "failed", secs(10))?;
+    // The secrets do arrive where they belong.
+    for key in [GOOD, NAMED] {
+        ensure!(!tap.visits_of(key).is_empty(), "the destination did not get its key {key}");
+    }
+    ensure!(refuses.keys() == [REFUSED], "the refusing server got {:?}", refuses.keys());
+    let lists = [
+        "/status",
+        "/inputs",
+        "/destinations",
+        "/events?limit=1000",
+        "/sessions",
+        "/refusals",
+        "/metrics",
+        "/readyz",
+        "/me",
+        "/signins",
+        "/tokens",
+        "/users",
+        "/platforms",
+        "/outputs",
+        "/openapi.json",
+        "/setup",
+    ];
+    for path in lists {
+        seen.push((format!("GET {path}"), daemon.call("GET", path, None)?.text));
+    }
+    for id in &destinations {
+        let path = format!("/destinations/{id}");
+        seen.push((format!("GET {path}"), daemon.call("GET", &path, None)?.text));
+        seen.push((format!("PATCH {path}"), daemon.call("PATCH", &path, Some(&json!({"name": "New name"})))?.text));
+        seen.push((format!("POST {path}/retry"), daemon.call("POST", &format!("{path}/retry"), None)?.text));
+    }
+    for process in fs::read_dir("/proc")?.flatten() {
+        let pid = process.file_name().to_string_lossy().into_owned();
+        // FFmpeg, the publisher, is told the key on its command line; the box's own processes are not.
+        if pid == daemon.pid().to_string() {
+            for part in ["cmdline", "environ", "comm", "status"] {
+                let text = fs::read(process.path().join(part)).unwrap_or_default();
+                seen.push((format!("/proc/{pid}/{part}"), String::from_utf8_lossy(&text).into_owned()));
+            }
+        }
+    }
+    publisher.stop()?;
+    daemon.terminate()?;
+    seen.push(("the log".to_owned(), daemon.process().said()));
+    ensure!(
+        seen.last().is_some_and(|(_, log)| log.lines().count() > 20),
+        "nothing was logged: the search means nothing"
+    );
+    files(&daemon.data(), &mut seen)?;
+    ctx.note(format!("{} answers and files searched", seen.len()));
+    search(&seen)
+}
+
+/// Adds every file below a folder, whatever is in it.
+fn files(dir: &Path, seen: &mut Vec<(String, String)>) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())?.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files(&path, seen)?;
+        } else {
+            seen.push((path.display().to_string(), String::from_utf8_lossy(&fs::read(&path)?).into_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn search(seen: &[(String, String)]) -> Result<()> {
+    let forms = forms();
+    for (place, text) in seen {
+        if let Some(form) = forms.iter().find(|form| text.contains(form.as_str())) {
+            let line = text.lines().find(|line| line.contains(form.as_str())).unwrap_or_default();
+            bail!("{form} is in {place}: {}", line.chars().take(300).collect::<String>());
+        }
+    }
+    Ok(())
+}
+
+/// The search itself is put to the test: each form, hidden in a text, is found.
+fn found(_: &Ctx) -> Result<()> {
+    for form in forms() {
+        let place = [("a place".to_owned(), format!("before\nabc{form}def\nafter"))];
+        ensure!(search(&place).is_err(), "{form} is not found");
+    }
+    search(&[("a place".to_owned(), "canary birds sing".to_owned())])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Base64 of the first bytes, cut to whole groups: what follows depends on what comes after.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |part: &[u8]| {
+        let bits = part.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        [18, 12, 6, 0].map(|shift| char::from(DIGITS[bits >> shift & 63]))
+    };
+    bytes.chunks_exact(3).flat_map(group).collect()
+}
