@@ -603,7 +603,8 @@ proptest! {
         let vps_fps = hevc_vps(&mut w);
         let vps = w.nal();
         let both = Said { fps: said.fps.or(vps_fps), ..said };
-        let record = hevc_record(&[(32, &vps), (33, &sps), (34, b"\x44\x01")]);
+        // Other layers' parameter sets, which read otherwise, and what is no parameter set of interest.
+        let record = hevc_record(&[(33, b"\x42\x09\xff"), (32, &vps), (33, &sps), (34, b"\x44\x01")]);
         prop_assert_eq!(&read(config(FourCc::HEVC, &record).ok()), &both);
 
         let stream = [b"\x00\x00\x01", &vps[..], b"\x00\x00\x01", &sps].concat();
