@@ -9,6 +9,7 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use brookbox_relay::Handle;
 use brookbox_store::{NewEvent, Store};
+use tokio::sync::Semaphore;
 
 use crate::guess::Guesses;
 use crate::live::Live;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// Held from a write to the store until the engine has it: two changes reach both in the same order.
     pub(crate) writes: tokio::sync::Mutex<()>,
+    /// Held while a password is hashed or checked.
+    pub(crate) hashing: Hashing,
     /// Held while the list of known devices is changed.
     pub(crate) devices: std::sync::Mutex<()>,
     pub(crate) started: Instant,
@@ -76,6 +79,7 @@ impl Api {
             hosts,
             counters: Counters::default(),
             writes: tokio::sync::Mutex::default(),
+            hashing: Hashing::default(),
             devices: std::sync::Mutex::default(),
             started: Instant::now(),
         };
@@ -127,6 +131,35 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })
 }
 
+/// Who may hash a password: two at a time, and a few who wait. They wait here and not on a thread, so that a flood of
+/// sign-ins leaves threads to everybody else.
+pub(crate) struct Hashing {
+    running: Semaphore,
+    waiting: Semaphore,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self { running: Semaphore::new(2), waiting: Semaphore::new(16) }
+    }
+}
+
+impl Hashing {
+    /// Hashes or checks a password, or says that too many want to.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, brookbox_vault::Error> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let busy = || Problem::new(Code::Busy).detail("Too many passwords are being checked.").retry_after(1);
+        let waiting = self.waiting.try_acquire().map_err(|_| busy())?;
+        let running = self.running.acquire().await.map_err(|_| busy())?;
+        drop(waiting);
+        let done = blocking(move || Ok(work()?)).await;
+        drop(running);
+        done
+    }
+}
+
 /// The names the box answers to.
 pub(crate) struct Hosts {
     own: Vec<String>,
@@ -138,11 +171,8 @@ pub(crate) struct Hosts {
 impl Hosts {
     fn new(config: &ApiConfig, box_name: Option<String>) -> Self {
         let clean = |names: &[String]| names.iter().map(|name| name.trim_end_matches('.').to_lowercase()).collect();
-        let hosts = Self {
-            own: clean(&config.own_names),
-            allowed: clean(&config.allowed_hosts),
-            box_name: RwLock::default(),
-        };
+        let hosts =
+            Self { own: clean(&config.own_names), allowed: clean(&config.allowed_hosts), box_name: RwLock::default() };
         if let Some(name) = box_name {
             hosts.set_box_name(&name);
         }

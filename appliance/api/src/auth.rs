@@ -128,12 +128,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Connection {
 }
 
 /// The layer of one route: lets in whom its rule lets in.
-pub(crate) async fn check(
-    State((app, access)): State<(App, Access)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match admit(&app, access, &request).await {
+pub(crate) async fn check(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
+    let admitted = match security::connection(&request) {
+        // The body, which is not to be shared between threads, stays out of this.
+        Some(connection) => admit(&app, access, request.headers(), connection).await,
+        None => Err(Code::Internal.into()),
+    };
+    match admitted {
         Ok(caller) => {
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
@@ -144,12 +145,16 @@ pub(crate) async fn check(
     }
 }
 
-async fn admit(app: &App, access: Access, request: &Request) -> Result<Option<Caller>, Problem> {
+async fn admit(
+    app: &App,
+    access: Access,
+    headers: &HeaderMap,
+    connection: Connection,
+) -> Result<Option<Caller>, Problem> {
     if access == Access::Open {
         return Ok(None);
     }
-    let connection = security::connection(request).ok_or(Code::Internal)?;
-    if access == Access::Metrics && is_from_this_machine(request.headers(), connection) {
+    if access == Access::Metrics && is_from_this_machine(headers, connection) {
         return Ok(None);
     }
     if !app.claimed() {
@@ -158,7 +163,7 @@ async fn admit(app: &App, access: Access, request: &Request) -> Result<Option<Ca
     if !access.needs_caller() {
         return Ok(None);
     }
-    let caller = caller(app, request.headers(), connection).await?;
+    let caller = caller(app, headers, connection).await?;
     caller.may(access)?;
     Ok(Some(caller))
 }

@@ -109,10 +109,11 @@ pub(crate) fn destination_for_engine(destination: &Destination) -> relay::Destin
         url: url.unwrap_or_default(),
         backup_url: destination.backup_url.clone().or(fixed_backup),
         key: destination.key.clone(),
-        login: destination.username.clone().zip(destination.password.clone()).map(|(username, password)| relay::Login {
-            username,
-            password,
-        }),
+        login: destination
+            .username
+            .clone()
+            .zip(destination.password.clone())
+            .map(|(username, password)| relay::Login { username, password }),
         output: destination.output.as_str().into(),
         start_mode: match destination.start_mode {
             StartMode::WithStream => relay::StartMode::WithStream,

@@ -24,11 +24,13 @@ impl Fields {
     pub(crate) fn of(body: Value) -> Result<Self, Problem> {
         match body {
             Value::Object(map) => Ok(Self { map, prefix: String::new(), errors: Vec::new(), code: None }),
-            _ => Err(Problem::new(Code::Invalid).detail("The body has to be a JSON object.").errors(vec![FieldError {
-                field: String::new(),
-                code: "wrong_type",
-                message: "The body has to be a JSON object: `{…}`.".into(),
-            }])),
+            _ => {
+                Err(Problem::new(Code::Invalid).detail("The body has to be a JSON object.").errors(vec![FieldError {
+                    field: String::new(),
+                    code: "wrong_type",
+                    message: "The body has to be a JSON object: `{…}`.".into(),
+                }]))
+            }
         }
     }
 
@@ -160,8 +162,7 @@ impl Fields {
                 return None;
             }
         };
-        let mut fields =
-            Self { map, prefix: format!("{}{name}.", self.prefix), errors: Vec::new(), code: None };
+        let mut fields = Self { map, prefix: format!("{}{name}.", self.prefix), errors: Vec::new(), code: None };
         let value = read(&mut fields);
         fields.note_unknown();
         self.errors.append(&mut fields.errors);
@@ -288,12 +289,12 @@ mod tests {
             (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
             (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
             (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
-            (json!(["a","b"]), json!(["c","d"]), json!(["c","d"])),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
             (json!({"a":"b"}), json!(["c"]), json!(["c"])),
             (json!({"a":"foo"}), json!(null), json!(null)),
             (json!({"a":"foo"}), json!("bar"), json!("bar")),
             (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!([1,2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
             (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
         ] {
             merge(&mut target, patch);
@@ -303,7 +304,11 @@ mod tests {
 
     /// A value without `null` in objects, as merge patches can carry it.
     fn value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![any::<bool>().prop_map(Value::from), any::<u8>().prop_map(Value::from), "[a-c]{0,2}".prop_map(Value::from)];
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<u8>().prop_map(Value::from),
+            "[a-c]{0,2}".prop_map(Value::from)
+        ];
         leaf.prop_recursive(4, 24, 5, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),

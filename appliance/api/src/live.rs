@@ -16,7 +16,7 @@ use brookbox_relay::Snapshot;
 use brookbox_store::Time;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::app::App;
@@ -79,11 +79,16 @@ impl Live {
 
     /// The state as it was last told; told anew first if more than figures has changed since.
     pub(crate) fn status(&self, newest: &Arc<Snapshot>) -> Value {
+        self.tell_if_changed(newest);
+        self.lock().status.clone()
+    }
+
+    /// Tells what changed, unless it is figures alone.
+    fn tell_if_changed(&self, newest: &Arc<Snapshot>) {
         let mut now = self.lock();
         if changed_at_once(&now.snapshot, newest) {
             self.tell(&mut now, newest);
         }
-        now.status.clone()
     }
 
     fn tell(&self, now: &mut Now, snapshot: &Arc<Snapshot>) {
@@ -148,11 +153,7 @@ pub(crate) async fn run(app: App) {
                     return;
                 }
                 let newest = snapshots.borrow_and_update().clone();
-                let mut now = app.live.lock();
-                if changed_at_once(&now.snapshot, &newest) {
-                    app.live.tell(&mut now, &newest);
-                }
-                drop(now);
+                app.live.tell_if_changed(&newest);
                 tokio::time::sleep(AT_ONCE).await;
             }
         }
@@ -194,8 +195,8 @@ enum Close {
     Gone,
 }
 
-async fn serve(app: App, mut socket: WebSocket, mut place: Place, since: Option<u64>) {
-    let why = converse(&app, &mut socket, &mut place, since).await;
+async fn serve(app: App, mut socket: WebSocket, place: Place, since: Option<u64>) {
+    let why = converse(&app, &mut socket, &place.close, since).await;
     drop(place);
     let (code, reason) = match why {
         Close::Ended => (1001, "the sign-in has ended"),
@@ -206,10 +207,11 @@ async fn serve(app: App, mut socket: WebSocket, mut place: Place, since: Option<
     let _ = timeout(SEND_TIME, socket.send(Message::Close(Some(frame)))).await;
 }
 
-async fn converse(app: &App, socket: &mut WebSocket, place: &mut Place, since: Option<u64>) -> Close {
+async fn converse(app: &App, socket: &mut WebSocket, close: &watch::Receiver<bool>, since: Option<u64>) -> Close {
+    let (mut close, mut close_in_send) = (close.clone(), close.clone());
     let (first, mut deltas) = app.live.join(since);
     for text in first {
-        if let Err(close) = send(socket, text, place).await {
+        if let Err(close) = send(socket, text, &mut close_in_send).await {
             return close;
         }
     }
@@ -217,7 +219,7 @@ async fn converse(app: &App, socket: &mut WebSocket, place: &mut Place, since: O
     loop {
         tokio::select! {
             biased;
-            _ = place.close.wait_for(|close| *close) => return Close::Ended,
+            () = ended(&mut close) => return Close::Ended,
             message = socket.recv() => match message {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Close::Gone,
                 // Nothing is expected from the page; pings are answered below this.
@@ -225,7 +227,7 @@ async fn converse(app: &App, socket: &mut WebSocket, place: &mut Place, since: O
                 Some(Ok(_)) => {}
             },
             delta = deltas.recv() => match delta {
-                Ok(text) => if let Err(close) = send(socket, text, place).await {
+                Ok(text) => if let Err(close) = send(socket, text, &mut close_in_send).await {
                     return close;
                 },
                 Err(broadcast::error::RecvError::Lagged(_)) => return Close::Policy("too slow"),
@@ -235,11 +237,16 @@ async fn converse(app: &App, socket: &mut WebSocket, place: &mut Place, since: O
     }
 }
 
+/// Waits until the socket has to close.
+async fn ended(close: &mut watch::Receiver<bool>) {
+    let _ = close.wait_for(|close| *close).await;
+}
+
 /// Sends one message, unless it takes too long or the socket has to close meanwhile.
-async fn send(socket: &mut WebSocket, text: Utf8Bytes, place: &mut Place) -> Result<(), Close> {
+async fn send(socket: &mut WebSocket, text: Utf8Bytes, close: &mut watch::Receiver<bool>) -> Result<(), Close> {
     tokio::select! {
         biased;
-        _ = place.close.wait_for(|close| *close) => Err(Close::Ended),
+        () = ended(close) => Err(Close::Ended),
         sent = timeout(SEND_TIME, socket.send(Message::Text(text))) => match sent {
             Ok(Ok(())) => Ok(()),
             // A message is half sent: a close frame would not be understood any more.

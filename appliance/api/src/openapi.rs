@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use brookbox_store::{Role, Scope, Severity, StartMode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::RefOr;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::access::Access;
 use crate::problem::{Code, MEDIA_TYPE, Problem};

@@ -50,8 +50,8 @@ pub(crate) fn new_password(fields: &mut Fields, name: &str, username: Option<&st
 }
 
 /// Hashes a new password.
-pub(crate) async fn hash(secret: SecretString) -> Result<PasswordHash, Problem> {
-    blocking(move || Ok(password::hash(&secret)?)).await
+pub(crate) async fn hash(app: &App, secret: SecretString) -> Result<PasswordHash, Problem> {
+    app.hashing.run(move || password::hash(&secret)).await
 }
 
 /// Checks a password, counting a failure. An unknown user costs as much time as a wrong password.
@@ -64,7 +64,7 @@ pub(crate) async fn verify(
 ) -> Result<(), Problem> {
     let hash = user.map(|user| user.password_hash.clone());
     // Too many at once counts as no try.
-    if blocking(move || Ok(password::verify(hash.as_ref(), &secret)?)).await? {
+    if app.hashing.run(move || password::verify(hash.as_ref(), &secret)).await? {
         attempt.right();
         return Ok(());
     }
@@ -76,7 +76,7 @@ pub(crate) async fn verify(
 pub(crate) async fn wrong(app: &App, attempt: Try<'_>, user: Option<&User>, connection: Connection) {
     app.counters.refused_sign_ins.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let failures = attempt.wrong();
-    if failures % FAILURES_TOLD == 0 {
+    if failures.is_multiple_of(FAILURES_TOLD) {
         // A name that nobody has is not repeated: it may be a password in the wrong field.
         let username = user.map(|user| user.username.as_str());
         let deed = Deed::GuessingPassword { username, address: connection.address(), failures };

@@ -153,8 +153,9 @@ mod tests {
     fn every_fact_names_its_source_and_nothing_else_does() {
         let raw: Vec<BTreeMap<String, Value>> = serde_json::from_str(include_str!("platforms.json")).unwrap();
         for (raw, platform) in raw.iter().zip(PLATFORMS.iter()) {
-            for field in raw.keys().filter(|field| !["id", "name", "sources", "hostSuffixes"].contains(&field.as_str())) {
-                let derived = field == "perAccount" && platform.url.is_some() || field == "perAccount" && !platform.servers.is_empty();
+            for field in raw.keys().filter(|field| !["id", "name", "sources", "hostSuffixes"].contains(&field.as_str()))
+            {
+                let derived = field == "perAccount" && (platform.url.is_some() || !platform.servers.is_empty());
                 assert!(derived || platform.sources.contains_key(field), "{}: no source for {field}", platform.id);
             }
             for field in platform.sources.keys() {

@@ -13,27 +13,28 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:ident, $title:literal;)*) => {
         /// The stable code of a [`Problem`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
-        pub enum Code { $($(#[$doc])* #[serde(rename = $code)] $name,)* }
+        pub(crate) enum Code { $($(#[$doc])* #[serde(rename = $code)] $name,)* }
 
         impl Code {
             /// Every code, in the order of declaration.
+            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// As it stands in the answer.
             #[must_use]
-            pub const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
             /// The HTTP status it comes with.
             #[must_use]
-            pub const fn status(self) -> StatusCode {
+            pub(crate) const fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
             }
 
             /// One sentence that holds for every occurrence.
             #[must_use]
-            pub const fn title(self) -> &'static str {
+            pub(crate) const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
         }
@@ -60,7 +61,7 @@ codes! {
     /// The set-up may not come from this address without the set-up code.
     SetupCodeNeeded = "setup_code_needed", FORBIDDEN, "From this address the set-up needs the code that `brookboxd setup-code` prints.";
     /// The set-up code is wrong, used or too old.
-    WrongSetupCode = "wrong_setup_code", FORBIDDEN, "The set-up code is wrong, used or older than 30 minutes.";
+    SetupCodeWrong = "wrong_setup_code", FORBIDDEN, "The set-up code is wrong, used or older than 30 minutes.";
     /// There is no such thing.
     NotFound = "not_found", NOT_FOUND, "There is no such thing here.";
     /// There is such a path, for other methods.
@@ -83,8 +84,6 @@ codes! {
     UriTooLong = "uri_too_long", URI_TOO_LONG, "The address is too long.";
     /// The body is of another type than JSON.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body has to be application/json.";
-    /// The name in the Host header is none of the box's.
-    MisdirectedRequest = "misdirected_request", MISDIRECTED_REQUEST, "This is not a name of this box.";
     /// A field is unknown or wrong; `errors` says which.
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some fields are not right.";
     /// The destination lies in the own network or at the box itself, which was not allowed.
@@ -109,22 +108,22 @@ codes! {
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// The field, with dots for fields inside: `limits.sessions`.
     #[schema(example = "url")]
-    pub field: String,
+    pub(crate) field: String,
     /// A stable code.
     #[schema(example = "key_in_url")]
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// What is wrong and what to do. Never repeats a secret.
     #[schema(example = "The stream key stands in the address. Put it into `key`.")]
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// An error, RFC 9457.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Always `about:blank`: `code` says what it is.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -149,7 +148,7 @@ pub struct Problem {
 impl Problem {
     /// A problem with nothing to add to its title.
     #[must_use]
-    pub fn new(code: Code) -> Self {
+    pub(crate) fn new(code: Code) -> Self {
         Self {
             kind: "about:blank",
             title: code.title(),
@@ -163,28 +162,28 @@ impl Problem {
 
     /// Says what happened this time. Never a secret.
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
     /// Adds wrong fields.
     #[must_use]
-    pub fn errors(mut self, errors: Vec<FieldError>) -> Self {
+    pub(crate) fn errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
         self
     }
 
     /// Says when to come back, as `Retry-After`.
     #[must_use]
-    pub fn retry_after(mut self, seconds: u64) -> Self {
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_s = Some(seconds.max(1));
         self
     }
 
     /// The code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         self.code
     }
 

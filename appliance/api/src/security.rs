@@ -56,9 +56,9 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let mut response = match admit(&app, &request) {
         Ok(()) => match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => closing(Problem::new(Code::RequestTimeout).into_response()),
+            Err(_) => Refusal::Closing(Code::RequestTimeout.into()).into_response(),
         },
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     };
     for (name, value) in HEADERS_ALWAYS {
         response.headers_mut().insert(name, value);
@@ -67,17 +67,39 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-fn admit(app: &App, request: &Request) -> Result<(), Response> {
-    // Without content: whoever asks by a foreign name learns nothing, not even that this is a Brookbox.
-    let host = host(request).map_err(|status| closing(status.into_response()))?;
-    let connection = connection(request).ok_or_else(|| Problem::new(Code::Internal).into_response())?;
-    if !host_is_ours(app, &host, connection) {
-        return Err(closing(StatusCode::MISDIRECTED_REQUEST.into_response()));
+/// Why a request goes no further.
+enum Refusal {
+    /// Whoever asks by a foreign name learns nothing, not even that this is a Brookbox.
+    Silent(StatusCode),
+    /// What else the peer has sent is not wanted.
+    Closing(Problem),
+    Told(Problem),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let closes = !matches!(self, Self::Told(_));
+        let mut response = match self {
+            Self::Silent(status) => status.into_response(),
+            Self::Closing(problem) | Self::Told(problem) => problem.into_response(),
+        };
+        if closes {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
-    check_size(request).map_err(|problem| closing(problem.into_response()))?;
-    check_url_for_tokens(request).map_err(IntoResponse::into_response)?;
+}
+
+fn admit(app: &App, request: &Request) -> Result<(), Refusal> {
+    let host = host(request).map_err(Refusal::Silent)?;
+    let connection = connection(request).ok_or_else(|| Refusal::Closing(Code::Internal.into()))?;
+    if !host_is_ours(app, &host, connection) {
+        return Err(Refusal::Silent(StatusCode::MISDIRECTED_REQUEST));
+    }
+    check_size(request).map_err(Refusal::Closing)?;
+    check_url_for_tokens(request).map_err(Refusal::Told)?;
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-        check_write(request, &host, connection).map_err(IntoResponse::into_response)?;
+        check_write(request, &host, connection).map_err(Refusal::Told)?;
     }
     Ok(())
 }
@@ -85,12 +107,6 @@ fn admit(app: &App, request: &Request) -> Result<(), Response> {
 /// The connection a request came on.
 pub(crate) fn connection(request: &Request) -> Option<Connection> {
     request.extensions().get::<Connection>().copied()
-}
-
-/// Answers and closes: what else the peer has sent is not wanted.
-fn closing(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 /// The host a request is for (RFC 9112, section 3.2): exactly one Host header, and the same as in an absolute target.
@@ -188,7 +204,8 @@ fn is_json(type_: &str, method: &Method) -> bool {
     let essence = essence.trim().to_ascii_lowercase();
     let patch = method == Method::PATCH && essence == "application/merge-patch+json";
     let parameters = parameters.trim().to_ascii_lowercase();
-    (essence == "application/json" || patch) && matches!(parameters.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
+    (essence == "application/json" || patch)
+        && matches!(parameters.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
 }
 
 /// The token of an `Authorization: Bearer` header, if that is the one such header.

@@ -249,8 +249,22 @@ mod tests {
     fn every_reason_has_words_of_its_own() {
         use brookbox_relay::ReasonCode as R;
         for code in [
-            R::BadKey, R::NotStarted, R::Refused, R::RemoteClosed, R::TooSlow, R::Dns, R::NoRoute, R::Timeout, R::Tls,
-            R::TlsExpired, R::TlsName, R::TlsUntrusted, R::ClockWrong, R::Codec, R::EncoderBusy, R::EncoderDied,
+            R::BadKey,
+            R::NotStarted,
+            R::Refused,
+            R::RemoteClosed,
+            R::TooSlow,
+            R::Dns,
+            R::NoRoute,
+            R::Timeout,
+            R::Tls,
+            R::TlsExpired,
+            R::TlsName,
+            R::TlsUntrusted,
+            R::ClockWrong,
+            R::Codec,
+            R::EncoderBusy,
+            R::EncoderDied,
             R::AddressNotAllowed,
         ] {
             let code = code.as_str().to_owned();

@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -52,7 +51,7 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output
     background.spawn(prune(app.clone()));
 
     let gate = Arc::new(Gate::default());
-    let graceful = GracefulShutdown::new();
+    let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -76,22 +75,17 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output
             refuse(&stream);
             continue;
         };
-        let conversation = graceful.watch(converse(stream, connection, router.clone()));
-        connections.spawn(async move {
-            // A peer that breaks off or breaks the protocol is answered or dropped by hyper; there is nobody to tell.
-            let _ = conversation.await;
-            drop(place);
-        });
+        connections.spawn(converse(stream, connection, router.clone(), stopping.clone(), place));
     }
     drop(listener);
     sockets::close_all(&app);
-    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
 /// Sets a connection up; `None` if the peer is gone already.
 fn prepare(stream: TcpStream) -> Option<(TcpStream, Connection)> {
-    let connection =
-        Connection { peer: stream.peer_addr().ok()?, local: stream.local_addr().ok()?, secure: false };
+    let connection = Connection { peer: stream.peer_addr().ok()?, local: stream.local_addr().ok()?, secure: false };
     let socket = socket2::SockRef::from(&stream);
     // Neither can fail on a TCP socket that is there.
     let _ = socket.set_tcp_nodelay(true);
@@ -100,22 +94,33 @@ fn prepare(stream: TcpStream) -> Option<(TcpStream, Connection)> {
     Some((stream, connection))
 }
 
-fn converse(
+/// One connection from its first byte to its last, or until it becomes a socket of another kind.
+async fn converse(
     stream: TcpStream,
     connection: Connection,
     router: Router,
-) -> http1::UpgradeableConnection<TokioIo<TcpStream>, impl hyper::service::HttpService<Incoming, ResBody = Body, Future: Send, Error = std::convert::Infallible>> {
+    mut stopping: watch::Receiver<bool>,
+    _place: Place,
+) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection);
         router.clone().call(request.map(Body::new))
     });
-    http1::Builder::new()
+    let conversation = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_COUNT)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
+        .with_upgrades();
+    let mut conversation = std::pin::pin!(conversation);
+    // A peer that breaks off or breaks the protocol is answered or dropped by hyper; there is nobody to tell.
+    tokio::select! {
+        _ = &mut conversation => return,
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+    conversation.as_mut().graceful_shutdown();
+    let _ = conversation.await;
 }
 
 /// Who is connected.

@@ -182,20 +182,24 @@ fn looks_like_key(text: &str) -> bool {
 }
 
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), Refused> {
-    let wrong = || Refused::wrong("port", "Use a port from 1 to 65535, as in `host:1935`.");
-    // The colons of an IPv6 address stand in brackets, those of `${NAME}` nowhere.
-    let after_host = authority.rfind(']').map_or(0, |at| at + 1);
-    let Some((_, tail)) = authority.split_at_checked(after_host) else { return Ok((authority, None)) };
-    let Some(colon) = tail.find(':').map(|at| at + after_host) else { return Ok((authority, None)) };
-    let (host, port) = authority.split_at(colon);
-    let port = port.strip_prefix(':').unwrap_or(port);
+    let brackets = "Put an IPv6 address into brackets, as in `[2001:db8::1]:1935`.";
+    // The colons of an IPv6 address stand in brackets.
+    let end = authority.find(']').map(|at| at + 1).or_else(|| authority.find(':')).unwrap_or(authority.len());
+    let (host, tail) = authority.split_at(end);
+    if tail.is_empty() {
+        return Ok((host, None));
+    }
+    let port = tail.strip_prefix(':').ok_or_else(|| Refused::wrong("host", brackets))?;
+    if port.contains(':') {
+        return Err(Refused::wrong("host", brackets));
+    }
     if port.starts_with("${") && port.ends_with('}') {
         return Ok((host, None));
     }
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     match port.parse() {
         Ok(number) if digits && number != 0 => Ok((host, Some(number))),
-        _ => Err(wrong()),
+        _ => Err(Refused::wrong("port", "Use a port from 1 to 65535, as in `host:1935`.")),
     }
 }
 
@@ -321,7 +325,8 @@ mod tests {
             ("rtmp://example.com:/app", "port"),
             ("rtmp://[::1/app", "host"),
             ("rtmp://[::g]/app", "host"),
-            ("rtmp://2001:db8::1/app", "port"),
+            ("rtmp://2001:db8::1/app", "host"),
+            ("rtmp://[::1]x/app", "host"),
             ("rtmp://-a.example/app", "host"),
             ("rtmp://a..example/app", "host"),
             ("rtmp://127.1/app", "host"),
@@ -360,9 +365,16 @@ mod tests {
     #[test]
     fn the_own_network_is_asked_for_and_some_places_are_never_allowed() {
         let refused = |text: &str, allow| matches!(check_for(text, "custom", allow, ""), Err(Refused::NotAllowed(_)));
-        for local in
-            ["127.0.0.1", "10.0.0.1", "192.168.1.1", "[::1]", "[fd12::1]", "[::ffff:10.0.0.1]", "localhost", "LOCALHOST."]
-        {
+        for local in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "[::1]",
+            "[fd12::1]",
+            "[::ffff:10.0.0.1]",
+            "localhost",
+            "LOCALHOST.",
+        ] {
             let address = format!("rtmp://{local}:1936/app");
             assert!(refused(&address, false), "{local}");
             assert!(!refused(&address, true), "{local}");
@@ -379,7 +391,10 @@ mod tests {
     #[test]
     fn kick_gets_its_application() {
         let kick = |text: &str| check_for(text, "kick", false, "").unwrap();
-        assert_eq!(kick("rtmps://x.global-contribute.live-video.net"), "rtmps://x.global-contribute.live-video.net/app");
+        assert_eq!(
+            kick("rtmps://x.global-contribute.live-video.net"),
+            "rtmps://x.global-contribute.live-video.net/app"
+        );
         assert_eq!(kick("rtmps://x.live-video.net:443/"), "rtmps://x.live-video.net:443/app");
         assert_eq!(kick("rtmps://x.live-video.net/app"), "rtmps://x.live-video.net/app");
     }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 /// What can be set by flag, environment or file.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Options")]
+#[command(next_help_heading = "Where things are")]
 pub(crate) struct Options {
     /// Configuration file (TOML) [default: brookbox/brookboxd.toml in $XDG_CONFIG_HOME, then in /etc, if there]
     #[arg(long, global = true, env = "BROOKBOX_CONFIG", value_name = "FILE")]

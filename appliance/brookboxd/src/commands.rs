@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use brookbox_store::{Error as StoreError, Finding, PasswordHash, Role, Severity, Store};
+use brookbox_store::{Error as StoreError, Finding, Role, Severity, Store};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::args::Options;
@@ -112,7 +112,7 @@ pub(crate) fn reset_password(config: &Config, name: Option<&str>) -> Result<(), 
         });
     };
     let password = brookbox_vault::stream_key().map_err(Failure::other)?;
-    let hash: PasswordHash = brookbox_vault::password::hash(&password).map_err(Failure::other)?;
+    let hash = brookbox_vault::password::hash(&password).map_err(Failure::other)?;
     store.reset_password(&user.id, &hash).map_err(|e| store_failure(&e))?;
     tell_password(&user.username, &password)
 }

@@ -225,7 +225,7 @@ mod tests {
             ("rtmp = \"0.0.0.0\"\n", 1, "invalid socket address", ""),
             ("[limits]\nlog_seconds = 0\n", 2, "log_seconds = 0 is out of range", "from 1 to 300"),
             ("[tls]\nextra_roots = \"x\"\n", 2, "invalid type", "a sequence"),
-            ("[http]\nhosts = []\n", 1, "unknown field `hosts`", "allowed_hosts"),
+            ("[http]\nhosts = []\n", 2, "unknown field `hosts`", "allowed_hosts"),
             ("a = = 1", 1, "", ""),
         ] {
             let wrong = parse(text).unwrap_err();

@@ -24,8 +24,7 @@ pub struct VideoConfig {
     pub profile: String,
     /// Width in luma samples, after cropping.
     pub width: Option<u32>,
-    /// Height in luma samples, after cropping. Of a frame for interlaced AVC; of a single field for HEVC that is coded
-    /// in fields.
+    /// Height in luma samples, after cropping. Of a frame for interlaced AVC; of a single field for HEVC coded in fields.
     pub height: Option<u32>,
     /// Frames per second that the stream's own headers state; two fields make a frame. Most AV1 and VP9 streams state
     /// nothing, and neither do streams of variable frame rate, or they state their highest.
@@ -36,9 +35,9 @@ pub struct VideoConfig {
     pub chroma: Option<Chroma>,
     /// Whether pictures may be coded as fields.
     pub interlaced: Option<bool>,
-    /// Whether frames may have to be shown in another order than they are sent, as with B-frames. If the stream does not
-    /// say (`None`), the first composition time that is not 0 does. Never with AV1, VP8 and VP9, which keep frames back
-    /// inside a packet instead.
+    /// Whether frames may have to be shown in another order than they are sent, as with B-frames. If the stream does
+    /// not say (`None`), the first composition time that is not 0 does. Never with AV1, VP8 and VP9, which keep frames
+    /// back inside a packet instead.
     pub b_frames: Option<bool>,
     /// How long the lengths before NAL units are, where there are NAL units.
     pub nal_length: Option<NalLength>,
@@ -85,12 +84,13 @@ impl fmt::Display for Chroma {
 /// Reads the configuration record that a [`Kind::SequenceStart`](crate::Kind::SequenceStart) packet carries.
 ///
 /// What the record does not say is `None`: VP8 and VP9 records hold no resolution, AC-3, E-AC-3 and MP3 have no record
-/// at all (senders leave it empty). [`frame_config`] reads it from a frame then.
+/// at all (senders leave it empty). [`frame_config`] reads it from a frame then. HE-AAC whose record keeps silent about
+/// it (implicit signalling, ISO/IEC 14496-3 1.6.5.1) is told as what the record describes: its core, at half the rate.
 ///
 /// | codec | record |
 /// | --- | --- |
-/// | `avc1` | `AVCDecoderConfigurationRecord`, ISO/IEC 14496-15 5.3.3.1; or parameter sets as a byte stream |
-/// | `hvc1` | `HEVCDecoderConfigurationRecord`, ISO/IEC 14496-15 8.3.3.1; or parameter sets as a byte stream |
+/// | `avc1` | `AVCDecoderConfigurationRecord`, ISO/IEC 14496-15:2019 5.3.4.1; or parameter sets as a byte stream |
+/// | `hvc1` | `HEVCDecoderConfigurationRecord`, ISO/IEC 14496-15:2022 8.3.3.2; or parameter sets as a byte stream |
 /// | `av01` | `AV1CodecConfigurationRecord`, AV1 in ISOBMFF 2.3 |
 /// | `vp08`, `vp09` | `VPCodecConfigurationRecord`, VP in ISOBMFF, with the box's version and flags or without |
 /// | `mp4a` | `AudioSpecificConfig`, ISO/IEC 14496-3 1.6.2.1 |

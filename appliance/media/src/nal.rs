@@ -19,7 +19,8 @@ pub struct CutOff {
     pub byte: usize,
 }
 
-/// The NAL units of a frame as it lies in FLV and MP4 (ISO/IEC 14496-15, 5.3.3), without their lengths.
+/// The NAL units of a frame as it lies in FLV and MP4 (ISO/IEC 14496-15, the sample format of AVC), without their
+/// lengths.
 ///
 /// A unit that is cut off is an error and the last item. Units may be empty.
 ///

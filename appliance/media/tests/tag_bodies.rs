@@ -229,7 +229,7 @@ mod multitrack {
 
     #[test]
     fn what_may_not_be_nested_and_layouts_yet_to_come_are_unknown() {
-        for body in [&b"\x96\x06av01\x00"[..], b"\x96\x07av01\x00", b"\x96\x31av01\x00"] {
+        for body in [&b"\x96\x06av01\x00"[..], b"\x96\x07av01\x00", b"\x96\x31av01\x00\x00\x00\x01\xaa"] {
             assert_eq!(video(body).0, video(b"").0, "{body:x?}");
         }
         assert_eq!(audio(b"\x95\x05Opus\x00").0.role, Role::Unknown);

@@ -11,8 +11,8 @@ use std::{io, thread};
 
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Time in which a batch gathers.
-const BATCH: Duration = Duration::from_millis(2);
+const BATCH: Duration = Duration::from_millis(3);
 /// How often the engine looks after itself.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// Destinations stay connected this long after the publisher was lost, ms.
@@ -324,7 +324,7 @@ impl Engine {
             session.close(Closing::Unwanted);
         }
         if let Some(programme) = slot.programme {
-            programme.borrow_mut().end();
+            Programme::end(&programme, self.context.clock.now());
         }
         self.recompute(None);
         true
@@ -498,7 +498,7 @@ impl Engine {
 
     /// The end of a programme is the end of its broadcast.
     fn programme_ended(&self, programme: &Shared) {
-        programme.borrow_mut().end();
+        Programme::end(programme, self.context.clock.now());
         let others = self.inputs.borrow().values().any(|s| s.programme.is_some());
         if !others {
             self.set_broadcast(BroadcastState::default());

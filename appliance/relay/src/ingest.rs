@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::address::{Reach, reach};
 use crate::connections::{Places, Stage};
 use crate::engine::Engine;
-use crate::programme::{DATA, Shared};
-use crate::{Event, EventCode, Id, SessionStatus, clock};
+use crate::programme::{DATA, Programme, Shared};
+use crate::{Event, EventCode, Id, SessionStatus, clock, sys};
 
 /// A stranger has this long to show a right key.
 const STRANGER_DEADLINE: Duration = Duration::from_secs(10);
@@ -25,6 +25,9 @@ const STRANGER_DEADLINE: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_millis(2);
 /// Bytes read in one turn, so that a publisher faster than real time leaves the readers their turn.
 const MAX_TURN: usize = 1 << 20;
+/// Publishers send a message's header (12 bytes, 16 with an extended timestamp) and its body in pieces: a header alone
+/// wakes nobody. Whatever is this short comes with the next message.
+const MORE_THAN_A_HEADER: i32 = 17;
 /// A publisher that sent nothing for this long gives way to another one, ms; from the same address sooner.
 const SILENT_MS: u64 = 2_000;
 const SILENT_SAME_ADDRESS_MS: u64 = 500;
@@ -300,6 +303,7 @@ impl Connection<'_> {
     async fn publish(&mut self, rtmp: &mut ServerSession, session: &Session, programme: &Shared) -> Gone {
         let began = (self.engine.context.clock.now(), programme.borrow().time());
         let Ok(()) = flush(&mut self.stream, rtmp).await else { return Gone::Lost };
+        sys::wake_at(&self.stream, MORE_THAN_A_HEADER);
         loop {
             tokio::select! {
                 biased;
@@ -377,11 +381,11 @@ impl Connection<'_> {
                 _ => {}
             }
         }
-        if inner.log.end() > before {
-            inner.log.wake();
-        }
-        let begins = inner.begun() && !begun;
+        let (more, begins) = (inner.log.end() > before, inner.begun() && !begun);
         drop(inner);
+        if more {
+            Programme::tell_readers(programme, now);
+        }
         if begins {
             self.engine.programme_begun(&session.input);
         }
@@ -403,7 +407,7 @@ impl Connection<'_> {
         let programme = programme.borrow();
         let passed = self.engine.context.clock.now().saturating_sub(began);
         let ahead = programme.time().saturating_sub(time).saturating_sub(passed);
-        ahead > AHEAD_MS && programme.log.longest_backlog() > self.engine.settings.limits.log_bytes / 2
+        ahead > AHEAD_MS && programme.longest_backlog() > self.engine.settings.limits.log_bytes / 2
     }
 
     async fn say_goodbye(&mut self, rtmp: &mut ServerSession) {

@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::rc::Rc;
-use std::task::Waker;
 
 use brookbox_rtmp::chunk;
 
@@ -91,7 +90,6 @@ pub(crate) struct Log {
     bytes: usize,
     newest_key: Option<u64>,
     has_video: bool,
-    readers: Readers,
 }
 
 /// A reader's place: the next message, and how much of it is already written.
@@ -123,11 +121,10 @@ impl Log {
             bytes: 0,
             newest_key: None,
             has_video: false,
-            readers: Readers::default(),
         }
     }
 
-    /// Appends a message in wire form. Readers are woken by [`wake`](Self::wake), once for a batch.
+    /// Appends a message in wire form.
     pub(crate) fn append(&mut self, new: NewEntry<'_>) -> u64 {
         let timestamp = wire_time(new.time);
         let len = chunk::encoded_len(new.body.len(), timestamp, CHUNK_SIZE);
@@ -284,43 +281,11 @@ impl Log {
         }
     }
 
-    /// Wakes the readers that wait for more.
-    pub(crate) fn wake(&mut self) {
-        for slot in &mut self.readers.slots {
-            if let Some(waker) = slot.as_mut().and_then(|s| s.waker.take()) {
-                waker.wake();
-            }
-        }
-    }
-
-    /// Adds a reader; it must be removed again.
-    pub(crate) fn add_reader(&mut self, seq: u64) -> ReaderId {
-        self.readers.add(seq)
-    }
-
-    pub(crate) fn remove_reader(&mut self, id: ReaderId) {
-        self.readers.remove(id);
-    }
-
-    /// Notes a reader's place, and its waker if it waits for more.
-    pub(crate) fn note_reader(&mut self, id: ReaderId, seq: u64, waker: Option<&Waker>) {
-        if let Some(slot) = self.readers.slots.get_mut(id.0).and_then(Option::as_mut) {
-            slot.seq = seq;
-            match (waker, &mut slot.waker) {
-                (Some(new), Some(old)) => old.clone_from(new),
-                (Some(new), old @ None) => *old = Some(new.clone()),
-                (None, old) => *old = None,
-            }
-        }
-    }
-
-    /// Bytes that the slowest reader has before it.
-    pub(crate) fn longest_backlog(&self) -> usize {
-        let slowest = self.readers.slots.iter().flatten().map(|s| s.seq).min();
-        let Some(entry) = slowest.and_then(|seq| self.get(seq.max(self.first_seq))) else { return 0 };
-        let whole: usize =
-            (entry.segment..).zip(self.segments.iter().skip(self.index(entry.segment))).map(|(_, s)| s.len()).sum();
-        whole - entry.start.min(whole)
+    /// Bytes from message `seq` (or the oldest) to the end.
+    pub(crate) fn bytes_from(&self, seq: u64) -> usize {
+        let Some(entry) = self.get(seq.max(self.first_seq)) else { return 0 };
+        let segments = self.segments.iter().skip(self.index(entry.segment));
+        segments.map(Vec::len).sum::<usize>().saturating_sub(entry.start)
     }
 
     fn index(&self, segment: u64) -> usize {
@@ -370,41 +335,6 @@ impl<'a> Slices<'a> {
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
-    }
-}
-
-/// A reader's number in its log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ReaderId(usize);
-
-#[derive(Debug, Default)]
-struct Readers {
-    slots: Vec<Option<Reader>>,
-}
-
-#[derive(Debug)]
-struct Reader {
-    seq: u64,
-    waker: Option<Waker>,
-}
-
-impl Readers {
-    fn add(&mut self, seq: u64) -> ReaderId {
-        let reader = Some(Reader { seq, waker: None });
-        if let Some(free) = self.slots.iter().position(Option::is_none)
-            && let Some(slot) = self.slots.get_mut(free)
-        {
-            *slot = reader;
-            return ReaderId(free);
-        }
-        self.slots.push(reader);
-        ReaderId(self.slots.len() - 1)
-    }
-
-    fn remove(&mut self, id: ReaderId) {
-        if let Some(slot) = self.slots.get_mut(id.0) {
-            *slot = None;
-        }
     }
 }
 
@@ -487,15 +417,13 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_backlog_is_that_of_the_slowest_reader() {
+    fn the_backlog_of_a_place_is_what_lies_behind_it() {
         let mut log = Log::new(SMALL);
-        let reader = log.add_reader(0);
         for ms in 0..100 {
             add(&mut log, Role::Inter, ms, 10_000);
         }
-        assert_eq!(log.longest_backlog(), log.bytes());
-        log.note_reader(reader, 100, None);
-        assert_eq!(log.longest_backlog(), 0);
-        log.remove_reader(reader);
+        assert_eq!(log.bytes_from(0), log.bytes());
+        assert_eq!(log.bytes_from(99), log.get(99).unwrap().wire_len());
+        assert_eq!(log.bytes_from(100), 0);
     }
 }

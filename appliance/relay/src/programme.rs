@@ -4,7 +4,8 @@
 //! publisher's timestamps, are repaired and rebased ([`Timeline`]), and are appended to the [`Log`] in wire form.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::fmt;
+use std::rc::{Rc, Weak};
 
 use brookbox_media::{self as media, FourCc, Media};
 use brookbox_rtmp::Message;
@@ -33,10 +34,19 @@ pub(crate) enum Life {
     Ended,
 }
 
+/// Somebody who reads the log at a place of their own.
+pub(crate) trait Reader {
+    /// There is more. A reader that has nothing to wait for writes it at once: no task is scheduled for it.
+    fn more(&self, programme: &Programme, now: u64);
+
+    /// The next message it will read.
+    fn place(&self) -> u64;
+}
+
 /// One input's programme.
-#[derive(Debug)]
 pub(crate) struct Programme {
     pub(crate) log: Log,
+    readers: Vec<Weak<dyn Reader>>,
     pub(crate) life: Life,
     timeline: Timeline,
     tracks: Tracks,
@@ -52,6 +62,7 @@ impl Programme {
     pub(crate) fn new(retention: Retention, now: u64) -> Shared {
         Rc::new(RefCell::new(Self {
             log: Log::new(retention),
+            readers: Vec::new(),
             life: Life::Running,
             timeline: Timeline::default(),
             tracks: Tracks::default(),
@@ -79,12 +90,32 @@ impl Programme {
     }
 
     /// Nothing comes any more: readers send what is left and end properly.
-    pub(crate) fn end(&mut self) {
-        self.life = Life::Ended;
-        self.log.wake();
+    pub(crate) fn end(shared: &Shared, now: u64) {
+        shared.borrow_mut().life = Life::Ended;
+        Self::tell_readers(shared, now);
     }
 
-    /// Takes one message from the publisher. Readers are woken by whoever calls, once for a batch.
+    /// Adds a reader; one that is dropped is forgotten.
+    pub(crate) fn add_reader(&mut self, reader: Weak<dyn Reader>) {
+        self.readers.retain(|r| r.strong_count() > 0);
+        self.readers.push(reader);
+    }
+
+    /// Tells every reader that there is more: once for a batch.
+    pub(crate) fn tell_readers(shared: &Shared, now: u64) {
+        let programme = shared.borrow();
+        for reader in programme.readers.iter().filter_map(Weak::upgrade) {
+            reader.more(&programme, now);
+        }
+    }
+
+    /// Bytes that the slowest reader has before it.
+    pub(crate) fn longest_backlog(&self) -> usize {
+        let slowest = self.readers.iter().filter_map(Weak::upgrade).map(|r| r.place()).min();
+        slowest.map_or(0, |place| self.log.bytes_from(place))
+    }
+
+    /// Takes one message from the publisher. [`tell_readers`](Self::tell_readers) follows, once for a batch.
     pub(crate) fn push(&mut self, message: &Message, now: u64) {
         let kind = match message.kind {
             AUDIO => Media::Audio,
@@ -160,6 +191,12 @@ impl Programme {
     /// The codec of the lowest video track.
     pub(crate) fn video_codec(&self) -> Option<FourCc> {
         self.tracks.video_codec()
+    }
+}
+
+impl fmt::Debug for Programme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Programme").field("life", &self.life).field("log", &self.log).finish_non_exhaustive()
     }
 }
 

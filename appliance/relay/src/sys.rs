@@ -1,5 +1,5 @@
 //! What the kernel says of a TCP connection. One system call each; the only unsafe code of this crate.
-#![allow(unsafe_code, reason = "getsockopt(TCP_INFO) and ioctl(SIOCOUTQ) have no safe wrapper in a library")]
+#![allow(unsafe_code, reason = "TCP_INFO, SIOCOUTQ and SO_RCVLOWAT have no safe wrapper in a library")]
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -40,6 +40,22 @@ pub(crate) fn round_trip_ms(socket: impl AsFd) -> Option<f64> {
     };
     let filled = result == 0 && usize::try_from(len).is_ok_and(|len| len >= size_of::<TcpInfo>());
     (filled && info.rtt_us > 0).then(|| f64::from(info.rtt_us) / 1000.0)
+}
+
+/// Lets a reader be woken only once `bytes` have come.
+pub(crate) fn wake_at(socket: impl AsFd, bytes: libc::c_int) {
+    let Ok(len) = libc::socklen_t::try_from(size_of::<libc::c_int>()) else { return };
+    // SAFETY: the option takes one int, which lives for the length of the call. If the kernel refuses it, the reader is
+    // woken more often: nothing to be done.
+    unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const bytes).cast(),
+            len,
+        )
+    };
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(crate) fn next(description: &str, app: &str, user: &str, password: &SecretKe
 
 fn adobe(fields: &str, user: &str, password: &SecretKey, nonce: &str) -> SecretKey {
     let salt = field(fields, "salt").unwrap_or_default();
-    let opaque = field(fields, "opaque");
+    let opaque = field(fields, "opaque").filter(|opaque| !opaque.is_empty());
     let answered = opaque.or_else(|| field(fields, "challenge")).unwrap_or_default();
     let user_in_challenge = field(fields, "user").unwrap_or(user);
     let salted = base64_md5(&[user_in_challenge, salt, password.expose()]);
@@ -81,4 +81,36 @@ fn base64_md5(parts: &[&str]) -> String {
 
 fn hex_md5(parts: &[&str]) -> String {
     format!("{:032x}", u128::from_be_bytes(md5(parts)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What FFmpeg 5.1 sent to a server with these challenges, as user `mara` with the password `pass`; the nonce was its own.
+    #[test]
+    fn as_ffmpeg_answers() {
+        for (challenge, nonce, answer) in [
+            (
+                "[ authmod=adobe ] : ?reason=needauth&user=mara&salt=c2FsdA==&challenge=Y2hhbA==&opaque=b3BhcXVl",
+                "3d8796eb",
+                "?authmod=adobe&user=mara&challenge=3d8796eb&response=7IjP+jTW6i5fD/FmC2IAmQ==&opaque=b3BhcXVl",
+            ),
+            (
+                "[ authmod=adobe ] : ?reason=needauth&user=mara&salt=c2FsdA==&challenge=Y2hhbA==",
+                "7c4ddfe2",
+                "?authmod=adobe&user=mara&challenge=7c4ddfe2&response=IWvHqNQ/8cS6iieA2+/cDA==",
+            ),
+            (
+                "[ authmod=llnw ] : ?reason=needauth&user=mara&nonce=n0nceABC",
+                "99f2ca4c",
+                "?authmod=llnw&user=mara&nonce=n0nceABC&cnonce=99f2ca4c&nc=00000001&response=b181493aa1b71bfcb6d071980ecbe68e",
+            ),
+        ] {
+            let Next::Query(query) = next(challenge, "live", "mara", &"pass".into(), nonce) else {
+                panic!("{challenge}")
+            };
+            assert_eq!(query.expose(), answer);
+        }
+    }
 }

@@ -50,9 +50,16 @@ pub struct ClientConfig {
     pub flash_ver: String,
     /// Form of the handshake.
     pub handshake: Form,
-    /// Answer to a server's challenge, behind `app` and `tcUrl`.
-    login_query: SecretKey,
-    login_round: u8,
+    /// How far a login has come: filled in by [`ClientEvent::Reconnect`].
+    pub login_progress: LoginProgress,
+}
+
+/// How far a login has come, from one connection to the next.
+#[derive(Debug, Clone, Default)]
+pub struct LoginProgress {
+    /// What the server asked for, to be sent behind `app` and `tcUrl`.
+    query: SecretKey,
+    rounds: u8,
 }
 
 impl ClientConfig {
@@ -67,8 +74,7 @@ impl ClientConfig {
             chunk_size: 65_536,
             flash_ver: "FMLE/3.0 (compatible; FMSc/1.0)".to_owned(),
             handshake: Form::default(),
-            login_query: SecretKey::default(),
-            login_round: 0,
+            login_progress: LoginProgress::default(),
         }
     }
 }
@@ -155,6 +161,8 @@ pub struct ClientSession {
     bandwidth_checked: bool,
     nonce: String,
     events: VecDeque<ClientEvent>,
+    /// The fault that ended the connection.
+    failed: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,15 +195,20 @@ impl ClientSession {
             bandwidth_checked: false,
             nonce: format!("{:08x}", u32::from_be_bytes([r0, r1, r2, r3])),
             events: VecDeque::new(),
+            failed: None,
         }
     }
 
     /// Takes all bytes. Events are to be fetched after each call.
     ///
     /// # Errors
-    /// The peer breaks the protocol or passes a limit. The connection is to be closed.
-    pub fn handle_input(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        self.take(&mut bytes).map_err(|kind| self.link.fail(kind))
+    /// The peer breaks the protocol or passes a limit. The connection is to be closed. Every later call fails in the same way.
+    pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.failed.is_none() {
+            let taken = self.take(bytes);
+            self.failed = taken.err().map(|kind| self.link.fail(kind));
+        }
+        self.failed.clone().map_or(Ok(()), Err)
     }
 
     /// The next event, in the order in which things came.
@@ -237,15 +250,15 @@ impl ClientSession {
         self.link.buffered() + self.events.capacity() * size_of::<ClientEvent>()
     }
 
-    fn take(&mut self, bytes: &mut &[u8]) -> Result<(), ErrorKind> {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), ErrorKind> {
         if !self.link.is_open() {
-            if !self.link.open(bytes)? {
+            if !self.link.open(&mut bytes)? {
                 return Ok(());
             }
             self.state = State::Connecting;
             self.connect()?;
         }
-        while let Some(incoming) = self.link.next(bytes)? {
+        while let Some(incoming) = self.link.next(&mut bytes)? {
             match incoming {
                 Incoming::Message(message) => self.message(message)?,
                 Incoming::Acknowledged(sequence) => self.push(ClientEvent::Acknowledged(sequence))?,
@@ -278,7 +291,7 @@ impl ClientSession {
     }
 
     fn connect(&mut self) -> Result<(), ErrorKind> {
-        let login = self.config.login_query.expose();
+        let login = self.config.login_progress.query.expose();
         let mut object = Object::new()
             .with("app", format!("{}{login}", self.config.app))
             .with("type", "nonprivate")
@@ -359,12 +372,12 @@ impl ClientSession {
         }
         let config = &self.config;
         if let Some((user, password)) = &config.login
-            && config.login_round < LOGIN_ROUNDS
+            && config.login_progress.rounds < LOGIN_ROUNDS
         {
             let description = info.get_str("description").unwrap_or_default();
-            if let auth::Next::Query(login_query) = auth::next(description, &config.app, user, password, &self.nonce) {
-                let login_round = config.login_round + 1;
-                let next = ClientConfig { login_query, login_round, ..config.clone() };
+            if let auth::Next::Query(query) = auth::next(description, &config.app, user, password, &self.nonce) {
+                let login_progress = LoginProgress { query, rounds: config.login_progress.rounds + 1 };
+                let next = ClientConfig { login_progress, ..config.clone() };
                 self.state = State::Over;
                 return self.push(ClientEvent::Reconnect(Box::new(next)));
             }
@@ -426,13 +439,14 @@ impl ClientSession {
         let name = self.config.stream_name.expose();
         let key = name.split('?').next().unwrap_or_default();
         let password = self.config.login.as_ref().map_or("", |(_, password)| password.expose());
-        let mut text: String = text.chars().filter(|c| !c.is_control()).take(512).collect();
+        // In this order: what is taken out could join a secret's parts, and a cut could leave a part of one.
+        let mut text: String = text.chars().filter(|c| !c.is_control()).collect();
         for secret in [name, key, password] {
             if !secret.is_empty() {
                 text = text.replace(secret, "…");
             }
         }
-        text
+        text.chars().take(512).collect()
     }
 }
 

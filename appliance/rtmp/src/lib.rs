@@ -13,8 +13,8 @@ mod secret;
 mod server;
 pub mod url;
 
-pub use client::{ClientConfig, ClientEvent, ClientSession, Stage};
+pub use client::{ClientConfig, ClientEvent, ClientSession, LoginProgress, Stage};
 pub use error::{Error, ErrorKind};
 pub use message::{DataHead, Message, data_head, kind};
 pub use secret::SecretKey;
-pub use server::{Limits, Refusal, ServerConfig, ServerEvent, ServerSession};
+pub use server::{Refusal, ServerConfig, ServerEvent, ServerLimits, ServerSession};

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, ErrorKind, Message,
-    amf::Value,
+    amf::{Object, Value},
     chunk::{self, CSID_COMMAND, CSID_CONTROL, DEFAULT_CHUNK_SIZE, Reader},
     command::{self, Wrapping},
     handshake,
@@ -157,6 +157,11 @@ impl Link {
         sent
     }
 
+    /// `onStatus` on a message stream.
+    pub(crate) fn send_status(&mut self, wrapping: Wrapping, stream_id: u32, info: Object) -> Result<(), ErrorKind> {
+        self.send_command(wrapping, stream_id, "onStatus", 0.0, &[Value::Null, info.into()])
+    }
+
     /// Applies to everything that is sent after it.
     pub(crate) fn send_chunk_size(&mut self, size: u32) -> Result<(), ErrorKind> {
         let size = size.clamp(1, 0x00ff_ffff);
@@ -251,5 +256,47 @@ impl Drop for Output {
     fn drop(&mut self) {
         // A stream name may be among them.
         self.bytes.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: chunk::Limits = chunk::Limits { message: 1 << 16, unfinished: 1 << 20, chunk_streams: 8 };
+
+    #[test]
+    fn acknowledgements_count_modulo_2_to_the_32() {
+        let mut link = Link::server([0; 32], LIMITS, 1 << 16);
+        link.opening = Opening::Done;
+        link.window = 1000;
+        link.received = u64::from(u32::MAX) - 100;
+        link.acknowledged = link.received;
+        let mut bytes = Vec::new();
+        chunk::write_message(&mut bytes, 4, 8, 1, 0, &[0; 600], 128);
+        assert_eq!(bytes.len(), 616);
+        assert!(matches!(link.next(&mut &bytes[..]), Ok(Some(Incoming::Message(_)))));
+        assert!(matches!(link.next(&mut &[][..]), Ok(None)));
+        let mut answer = Vec::new();
+        chunk::write_message(&mut answer, 2, kind::ACKNOWLEDGEMENT, 0, 0, &515u32.to_be_bytes(), 128);
+        assert_eq!(link.out.bytes(), answer);
+    }
+
+    #[test]
+    fn output_is_kept_short() {
+        let mut out = Output::new(100);
+        for n in 0..10_000u32 {
+            out.bytes.extend_from_slice(&n.to_be_bytes());
+            if n > 10 {
+                assert_eq!(out.bytes().first_chunk(), Some(&(n - 11).to_be_bytes()));
+                out.consume(4);
+            }
+        }
+        assert!(out.bytes.capacity() <= 256, "{}", out.bytes.capacity());
+        assert_eq!(out.check(), Ok(()));
+        out.bytes.extend_from_slice(&[0; 100]);
+        assert_eq!(out.check(), Err(ErrorKind::TooMuchOutput(100)));
+        out.consume(usize::MAX);
+        assert_eq!(out.bytes(), []);
     }
 }

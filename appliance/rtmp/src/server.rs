@@ -13,22 +13,22 @@ use crate::{
 
 /// What a peer may make a [`ServerSession`] hold. All sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Longest message.
     pub message: usize,
-    /// Unfinished messages of all chunk streams together.
+    /// Memory for the unfinished messages of all chunk streams together.
     pub unfinished: usize,
     /// Chunk streams in use. The state of one takes about 100 bytes.
     pub chunk_streams: usize,
     /// Events that wait for [`ServerSession::poll_event`]: how many.
     pub events: usize,
-    /// Events that wait: bytes of their bodies.
+    /// Events that wait: bytes of their bodies. Also bytes behind a request that waits for its answer.
     pub event_bytes: usize,
     /// Answers that the peer has not read yet.
     pub output: usize,
 }
 
-impl Limits {
+impl ServerLimits {
     fn chunk(self) -> chunk::Limits {
         chunk::Limits { message: self.message, unfinished: self.unfinished, chunk_streams: self.chunk_streams }
     }
@@ -38,9 +38,9 @@ impl Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerConfig {
     /// For a peer whose stream name has not been accepted: a stranger.
-    pub before: Limits,
+    pub before: ServerLimits,
     /// For an accepted publisher.
-    pub after: Limits,
+    pub after: ServerLimits,
     /// Chunk size we announce. FFmpeg copies it for what it sends: a large one saves both sides work.
     pub chunk_size: u32,
     /// Acknowledgement window and peer bandwidth we announce, bytes.
@@ -52,17 +52,17 @@ impl Default for ServerConfig {
     /// many large ones at the same time.
     fn default() -> Self {
         Self {
-            before: Limits {
-                message: 64 << 10,
-                unfinished: 64 << 10,
+            before: ServerLimits {
+                message: 48 << 10,
+                unfinished: 96 << 10,
                 chunk_streams: 16,
                 events: 64,
-                event_bytes: 64 << 10,
+                event_bytes: 32 << 10,
                 output: 16 << 10,
             },
-            after: Limits {
+            after: ServerLimits {
                 message: 0x00ff_ffff,
-                unfinished: 24 << 20,
+                unfinished: 32 << 20,
                 chunk_streams: 64,
                 events: 16 << 10,
                 event_bytes: 24 << 20,
@@ -168,15 +168,16 @@ impl Refusal {
         }
     }
 
-    fn description(self) -> &'static str {
-        match self {
+    fn info(self) -> Object {
+        let description = match self {
             Self::BadName => "The stream key is not known or is in use.",
             Self::Denied => "Publishing is not allowed.",
             Self::Rejected => "The stream was rejected.",
             Self::Failed => "The server cannot take the stream.",
             Self::InvalidApp => "There is no such application.",
             Self::StreamNotFound => "There is no such stream.",
-        }
+        };
+        command::info("error", self.code(), description)
     }
 }
 
@@ -193,10 +194,12 @@ pub struct ServerSession {
     streams: u16,
     state: State,
     events: VecDeque<ServerEvent>,
-    /// Media that came between `publish` and its acceptance.
-    early: VecDeque<Message>,
-    /// Bytes in `events` and `early`.
+    /// Bytes of the bodies in `events`.
     event_bytes: usize,
+    /// What came behind a request that waits: read under the limits that its answer brings.
+    behind: Vec<u8>,
+    /// The fault that ended the connection.
+    failed: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,17 +236,23 @@ impl ServerSession {
             streams: 0,
             state: State::Idle,
             events: VecDeque::new(),
-            early: VecDeque::new(),
             event_bytes: 0,
+            behind: Vec::new(),
+            failed: None,
         }
     }
 
     /// Takes all bytes. Events are to be fetched after each call, of which 64 KB is a good size: limits count what waits.
     ///
     /// # Errors
-    /// The peer breaks the protocol or passes a limit. The connection is to be closed; `output` may still be written.
-    pub fn handle_input(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        self.take(&mut bytes).map_err(|kind| self.link.fail(kind))
+    /// The peer breaks the protocol or passes a limit. The connection is to be closed; `output` may still be written. Every
+    /// later call fails in the same way.
+    pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.failed.is_none() {
+            let taken = self.take(bytes);
+            self.failed = taken.err().map(|kind| self.link.fail(kind));
+        }
+        self.failed.clone().map_or(Ok(()), Err)
     }
 
     /// The next event, in the order in which things came.
@@ -270,20 +279,22 @@ impl ServerSession {
         let State::Asked { stream_id, wrapping, play: false } = self.state else { return };
         self.state = State::Publishing { stream_id, wrapping };
         self.link.set_limits(self.config.after.chunk(), self.config.after.output);
-        self.events.extend(self.early.drain(..).map(ServerEvent::Media));
-
         let start = command::info("status", "NetStream.Publish.Start", "The stream is being published.");
         // These few bytes come under the raised limit: they cannot fail.
         let _ = self.link.send_user_control(user_control::STREAM_BEGIN, stream_id);
         let _ = self.link.send_command(wrapping, 0, "onFCPublish", 0.0, &[Value::Null, start.clone().into()]);
-        let _ = self.link.send_command(wrapping, stream_id, "onStatus", 0.0, &[Value::Null, start.into()]);
+        let _ = self.link.send_status(wrapping, stream_id, start);
+
+        // A publisher that did not wait. A fault in what it sent is told by the next `handle_input`.
+        let behind = std::mem::take(&mut self.behind);
+        let _ = self.handle_input(&behind);
     }
 
     /// Refuses the request to publish or play that waits, with an `onStatus` of level `error`. The caller then writes `output`
     /// and closes; nothing more is taken from the peer. Without a request it does nothing.
     pub fn refuse(&mut self, refusal: Refusal) {
         let State::Asked { stream_id, wrapping, .. } = self.state else { return };
-        self.end(wrapping, stream_id, command::info("error", refusal.code(), refusal.description()));
+        self.end(wrapping, stream_id, refusal.info());
     }
 
     /// Tells a live publisher that its stream is ended by this side (`NetStream.Unpublish.Success`, `description` in words).
@@ -297,31 +308,38 @@ impl ServerSession {
     /// Bytes held for this peer: unfinished messages, events, output, state.
     #[must_use]
     pub fn buffered(&self) -> usize {
+        let connected = self.connected.as_ref().map_or(0, |(app, program)| app.len() + text_len(program));
         self.link.buffered()
+            + connected
             + self.event_bytes
             + self.events.capacity() * size_of::<ServerEvent>()
-            + self.early.capacity() * size_of::<Message>()
+            + self.behind.capacity()
     }
 
     fn end(&mut self, wrapping: Wrapping, stream_id: u32, status: Object) {
         // A peer that has not read its earlier answers will not read this one either.
-        let _ = self.link.send_command(wrapping, stream_id, "onStatus", 0.0, &[Value::Null, status.into()]);
+        let _ = self.link.send_status(wrapping, stream_id, status);
         self.state = State::Over;
-        self.early = VecDeque::new();
+        self.behind = Vec::new();
     }
 
-    fn take(&mut self, bytes: &mut &[u8]) -> Result<(), ErrorKind> {
-        if !self.link.is_open() && !self.link.open(bytes)? {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), ErrorKind> {
+        if !self.link.is_open() && !self.link.open(&mut bytes)? {
             return Ok(());
         }
-        while self.state != State::Over
-            && let Some(incoming) = self.link.next(bytes)?
-        {
-            match incoming {
-                Incoming::Message(message) => self.message(message)?,
+        while let State::Idle | State::Publishing { .. } = self.state {
+            match self.link.next(&mut bytes)? {
+                Some(Incoming::Message(message)) => self.message(message)?,
                 // We send no media that a client could acknowledge.
-                Incoming::Acknowledged(_) => {}
+                Some(Incoming::Acknowledged(_)) => {}
+                None => return Ok(()),
             }
+        }
+        if let State::Asked { .. } = self.state {
+            if self.behind.len() + bytes.len() > self.config.before.event_bytes {
+                return Err(ErrorKind::TooMuchWaiting(self.config.before.event_bytes));
+            }
+            self.behind.extend_from_slice(bytes);
         }
         Ok(())
     }
@@ -352,39 +370,27 @@ impl ServerSession {
                 message.body.remove(0);
             }
         }
-        let (State::Asked { stream_id, play: false, .. } | State::Publishing { stream_id, .. }) = self.state else {
-            return Ok(());
-        };
+        let State::Publishing { stream_id, .. } = self.state else { return Ok(()) };
         // Another stream of the same connection is not ours to mix in; an id we never gave out is an odd client's.
         if message.body.is_empty() || (message.stream_id != stream_id && self.is_stream(message.stream_id)) {
             return Ok(());
         }
-        if matches!(self.state, State::Publishing { .. }) {
-            return self.push(ServerEvent::Media(message));
-        }
-        self.charge(message.body.capacity())?;
-        self.early.push_back(message);
-        Ok(())
+        self.push(ServerEvent::Media(message))
     }
 
     fn push(&mut self, event: ServerEvent) -> Result<(), ErrorKind> {
-        self.charge(weight(&event))?;
-        self.events.push_back(event);
-        Ok(())
-    }
-
-    fn charge(&mut self, bytes: usize) -> Result<(), ErrorKind> {
         let limits = match self.state {
             State::Publishing { .. } => self.config.after,
             _ => self.config.before,
         };
-        if self.events.len() + self.early.len() >= limits.events {
+        if self.events.len() >= limits.events {
             return Err(ErrorKind::TooManyEvents(limits.events));
         }
-        self.event_bytes += bytes;
+        self.event_bytes += weight(&event);
         if self.event_bytes > limits.event_bytes {
             return Err(ErrorKind::TooMuchWaiting(limits.event_bytes));
         }
+        self.events.push_back(event);
         Ok(())
     }
 
@@ -399,7 +405,7 @@ impl ServerSession {
             "play" => self.ask(&mut command, true),
             "FCUnpublish" => {
                 self.answer(&command, Value::Null)?;
-                if matches!(self.state, State::Publishing { .. }) {
+                if self.publishing().is_some() {
                     let done = command::info("status", "NetStream.Unpublish.Success", "The stream is unpublished.");
                     self.link.send_command(command.wrapping, 0, "onFCUnpublish", 0.0, &[Value::Null, done.into()])?;
                 }
@@ -428,9 +434,10 @@ impl ServerSession {
         }
         let none = Object::new();
         let asked = command.object.as_object().unwrap_or(&none);
-        let text = |name| asked.get_str(name).unwrap_or_default().to_owned();
-        let app = text("app").trim_matches('/').to_owned();
-        let program = asked.get_str("flashVer").map(str::to_owned);
+        let text = |name| checked_text(asked.get_str(name).unwrap_or_default());
+        let app = text("app")?.trim_matches('/').to_owned();
+        let tc_url = text("tcUrl")?.to_owned();
+        let program = asked.get_str("flashVer").map(shown_text);
         let enhanced = ENHANCED_FIELDS.iter().any(|field| asked.get(field).is_some());
 
         self.link.send_window(self.config.window)?;
@@ -445,7 +452,7 @@ impl ServerSession {
             .with("objectEncoding", asked.get_number("objectEncoding").unwrap_or(0.0));
         self.reply(command, "_result", &[properties.into(), info.into()])?;
         self.connected = Some((app.clone(), program.clone()));
-        self.push(ServerEvent::Connected { app, tc_url: text("tcUrl"), program, enhanced })
+        self.push(ServerEvent::Connected { app, tc_url, program, enhanced })
     }
 
     fn create_stream(&mut self, command: &Command) -> Result<(), ErrorKind> {
@@ -467,11 +474,13 @@ impl ServerSession {
 
     fn ask(&mut self, command: &mut Command, play: bool) -> Result<(), ErrorKind> {
         if self.state != State::Idle {
-            return Err(ErrorKind::Unexpected("publish or play on a connection that has a stream"));
+            // One stream a connection. The one that is there goes on.
+            let refusal = if play { Refusal::StreamNotFound } else { Refusal::BadName };
+            return self.link.send_status(command.wrapping, command.stream_id, refusal.info());
         }
         let name = SecretKey::new(command.take_text().ok_or(ErrorKind::Command("publish or play without a name"))?);
         let (app, program) = self.connected.clone().unwrap_or_default();
-        let (app, key, query) = split_name(&app, name.expose());
+        let (app, key, query) = split_name(&app, checked_text(name.expose())?);
         self.push(match play {
             true => ServerEvent::Play { app, key, query, program },
             false => ServerEvent::Publish { app, key, query, program },
@@ -482,17 +491,16 @@ impl ServerSession {
 
     /// A planned end.
     fn unpublish(&mut self) -> Result<(), ErrorKind> {
-        let (State::Publishing { .. } | State::Asked { .. }) = self.state else { return Ok(()) };
+        let State::Publishing { .. } = self.state else { return Ok(()) };
         self.push(ServerEvent::Unpublish)?;
-        self.early = VecDeque::new();
         self.state = State::Over;
         Ok(())
     }
 
     fn publishing(&self) -> Option<u32> {
         match self.state {
-            State::Publishing { stream_id, .. } | State::Asked { stream_id, .. } => Some(stream_id),
-            State::Idle | State::Over => None,
+            State::Publishing { stream_id, .. } => Some(stream_id),
+            State::Idle | State::Asked { .. } | State::Over => None,
         }
     }
 
@@ -544,15 +552,30 @@ fn split_name(app: &str, name: &str) -> (String, SecretKey, String) {
 
 /// Bytes that an event holds besides its own size.
 fn weight(event: &ServerEvent) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     match event {
         ServerEvent::Media(message) => message.body.capacity(),
-        ServerEvent::Connected { app, tc_url, program, .. } => app.len() + tc_url.len() + text(program),
+        ServerEvent::Connected { app, tc_url, program, .. } => app.len() + tc_url.len() + text_len(program),
         ServerEvent::Publish { app, key, query, program } | ServerEvent::Play { app, key, query, program } => {
-            app.len() + key.expose().len() + query.len() + text(program)
+            app.len() + key.expose().len() + query.len() + text_len(program)
         }
         ServerEvent::Unpublish => 0,
     }
+}
+
+fn text_len(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
+}
+
+/// Names and addresses are kept for as long as the connection lasts.
+fn checked_text(text: &str) -> Result<&str, ErrorKind> {
+    if text.len() > MAX_TEXT { Err(ErrorKind::Command("a name is longer than 8192 bytes")) } else { Ok(text) }
+}
+
+const MAX_TEXT: usize = 8192;
+
+/// A text of the peer that people will see.
+fn shown_text(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]

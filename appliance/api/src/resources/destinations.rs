@@ -78,7 +78,10 @@ impl DestinationView {
     fn new(destination: Destination, all: &[Destination]) -> Self {
         let warnings = all.iter().filter(|other| sends_to_the_same(&destination, other)).map(|other| Warning {
             code: "duplicate_key",
-            message: format!("{} uses the same key at the same address; most platforms take only one of them.", other.name),
+            message: format!(
+                "{} uses the same key at the same address; most platforms take only one of them.",
+                other.name
+            ),
         });
         Self {
             warnings: warnings.collect(),
@@ -272,7 +275,11 @@ fn read_url(fields: &mut Fields, name: &str, rules: &Rules<'_>) -> Option<String
 fn read_output(fields: &mut Fields) -> String {
     let Some(output) = fields.string("output") else { return outputs::default() };
     if outputs::input_of(&output).is_none() {
-        fields.error("output", "unknown_value", "GET /outputs lists them; `main/passthrough` is the stream as it comes.");
+        fields.error(
+            "output",
+            "unknown_value",
+            "GET /outputs lists them; `main/passthrough` is the stream as it comes.",
+        );
     }
     output
 }
@@ -314,7 +321,7 @@ fn patchable(destination: &Destination) -> Value {
 
 /// All destinations by position.
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<DestinationView>>, Problem> {
-    let all = app.db(|store| store.destinations()).await?;
+    let all = app.db(Store::destinations).await?;
     Ok(Json(all.iter().map(|one| DestinationView::new(one.clone(), &all)).collect()))
 }
 

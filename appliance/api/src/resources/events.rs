@@ -56,10 +56,7 @@ pub(crate) struct Page {
 }
 
 /// Events, the newest first.
-pub(crate) async fn list(
-    State(app): State<App>,
-    Query(page): Query<Page>,
-) -> Result<Json<Vec<EventView>>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Query(page): Query<Page>) -> Result<Json<Vec<EventView>>, Problem> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, message: String| {
         errors.push(FieldError { field: field.to_owned(), code: "out_of_range", message });

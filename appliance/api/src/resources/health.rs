@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use brookbox_store::Store;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,7 +23,7 @@ pub(crate) async fn health() -> Json<Health> {
 
 /// The program can work: the store reads and the engine runs.
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
-    app.db(|store| store.claimed()).await?;
+    app.db(Store::claimed).await?;
     if app.engine.subscribe().has_changed().is_err() {
         return Err(brookbox_relay::Ended.into());
     }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use brookbox_store::{Input, InputLimits, Time};
+use brookbox_store::{Input, InputLimits, Store, Time};
 use brookbox_vault::stream_key;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -167,7 +167,7 @@ fn own_key(fields: &mut Fields) -> Option<SecretString> {
 
 /// All inputs.
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<InputView>>, Problem> {
-    let inputs = app.db(|store| store.inputs()).await?;
+    let inputs = app.db(Store::inputs).await?;
     Ok(Json(inputs.into_iter().map(Into::into).collect()))
 }
 
@@ -178,10 +178,7 @@ pub(crate) async fn get(State(app): State<App>, Path(id): Path<String>) -> Resul
 }
 
 /// Adds an input.
-pub(crate) async fn create(
-    State(app): State<App>,
-    body: body::Json,
-) -> Result<(StatusCode, Json<InputView>), Problem> {
+pub(crate) async fn create(State(app): State<App>, body: body::Json) -> Result<(StatusCode, Json<InputView>), Problem> {
     let new = NewInput::read(body.fields()?)?;
     let key = match new.key {
         Some(key) => key,

@@ -72,7 +72,11 @@ pub(crate) async fn login(
 }
 
 /// Signs out.
-pub(crate) async fn logout(State(app): State<App>, connection: Connection, caller: Caller) -> Result<Response, Problem> {
+pub(crate) async fn logout(
+    State(app): State<App>,
+    connection: Connection,
+    caller: Caller,
+) -> Result<Response, Problem> {
     let hash = caller.in_person()?.id_hash;
     app.db(move |store| store.sign_out(&hash)).await?;
     app.sockets.check();

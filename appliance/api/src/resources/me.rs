@@ -124,7 +124,7 @@ pub(crate) async fn password(
     let Some(new) = new else { return Err(Code::Invalid.into()) };
     let keep = caller.in_person()?.id_hash;
     check(&app, connection, &headers, &caller, current).await?;
-    let hash = people::hash(new).await?;
+    let hash = people::hash(&app, new).await?;
     let id = caller.user.id.clone();
     app.db(move |store| store.change_password(&id, &hash, Some(&keep), Time::now())).await?;
     app.sockets.check();

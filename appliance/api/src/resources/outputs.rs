@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use brookbox_store::Input;
+use brookbox_store::{Input, Store};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,7 +43,7 @@ pub(crate) fn input_of(id: &str) -> Option<&str> {
 
 /// All outputs.
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Output>>, Problem> {
-    let inputs = app.db(|store| store.inputs()).await?;
+    let inputs = app.db(Store::inputs).await?;
     Ok(Json(inputs.into_iter().map(Output::passthrough).collect()))
 }
 

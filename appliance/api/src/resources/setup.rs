@@ -146,7 +146,7 @@ pub(crate) async fn post(
         id: brookbox_vault::id()?,
         username: new.username,
         role: Role::Owner,
-        password_hash: people::hash(new.password).await?,
+        password_hash: people::hash(&app, new.password).await?,
         created_at: now,
         last_seen: Some(now),
     };
@@ -173,7 +173,13 @@ pub(crate) async fn post(
     let device = device.map(|device| auth::set_device(&device, connection.secure));
     let me = Me::in_person(&owner, &sign_in);
     let session = auth::set_session(&secret, connection.secure);
-    Ok((StatusCode::CREATED, [NO_STORE], AppendHeaders([session]), device.map(|device| AppendHeaders([device])), Json(me))
+    Ok((
+        StatusCode::CREATED,
+        [NO_STORE],
+        AppendHeaders([session]),
+        device.map(|device| AppendHeaders([device])),
+        Json(me),
+    )
         .into_response())
 }
 
@@ -206,12 +212,13 @@ async fn check_code(app: &App, connection: Connection, code: SecretString) -> Re
         return Ok(());
     }
     people::wrong(app, attempt, None, connection).await;
-    Err(Code::WrongSetupCode.into())
+    Err(Code::SetupCodeWrong.into())
 }
 
 /// A code as people type it: in any case, with or without its hyphens.
 fn typed(code: &SecretString) -> SecretString {
-    let letters = code.expose_secret().chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase());
+    let letters =
+        code.expose_secret().chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase());
     let mut text = String::new();
     for (at, letter) in letters.enumerate() {
         if at > 0 && at % 4 == 0 {

@@ -89,10 +89,7 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Json<System>, Problem>
 }
 
 /// Changes its name or language.
-pub(crate) async fn patch(
-    State(app): State<App>,
-    body::Json(patch): body::Json,
-) -> Result<Json<System>, Problem> {
+pub(crate) async fn patch(State(app): State<App>, body::Json(patch): body::Json) -> Result<Json<System>, Problem> {
     let _order = app.writes.lock().await;
     let now = app.db(Stored::read).await?;
     let mut wanted = json!({"boxName": now.box_name, "language": now.language});

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use brookbox_store::{Role, Time, User};
+use brookbox_store::{Role, Store, Time, User};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::json;
@@ -114,7 +114,7 @@ fn role(fields: &mut Fields) -> Option<Role> {
 
 /// All users.
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<UserView>>, Problem> {
-    let users = app.db(|store| store.users()).await?;
+    let users = app.db(Store::users).await?;
     Ok(Json(users.into_iter().map(Into::into).collect()))
 }
 
@@ -135,7 +135,7 @@ pub(crate) async fn create(
         id: brookbox_vault::id()?,
         username: new.username,
         role: new.role,
-        password_hash: people::hash(new.password).await?,
+        password_hash: people::hash(&app, new.password).await?,
         created_at: Time::now(),
         last_seen: None,
     };
@@ -184,7 +184,7 @@ pub(crate) async fn reset(
     fields.finish()?;
     // `finish` returns when it is missing.
     let Some(password) = password else { return Err(Code::Invalid.into()) };
-    let hash = people::hash(password).await?;
+    let hash = people::hash(&app, password).await?;
     app.db(move |store| store.change_password(&id, &hash, None, Time::now())).await?;
     app.sockets.check();
     forget_devices(&app, &user.id).await;

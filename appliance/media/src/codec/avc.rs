@@ -1,4 +1,4 @@
-//! AVC: ITU-T H.264 7.3.2.1.1 (SPS), annex A (profiles and levels), annex E (VUI); ISO/IEC 14496-15 5.3.3.1.
+//! AVC: ITU-T H.264 7.3.2.1.1 (SPS), annex A (profiles and levels), annex E (VUI); ISO/IEC 14496-15:2019 5.3.4.1.
 
 use crate::bits::{Bits, Result};
 use crate::codec::{MOST_FRAMES_PER_SECOND, cropped, frame_rate, is_annex_b, nal_length, offset};

@@ -1,4 +1,4 @@
-//! HEVC: ITU-T H.265 7.3.2.2 (SPS), annex A (profiles and levels), annex E (VUI); ISO/IEC 14496-15 8.3.3.1.
+//! HEVC: ITU-T H.265 7.3.2.2 (SPS), annex A (profiles and levels), annex E (VUI); ISO/IEC 14496-15:2022 8.3.3.2.
 
 use crate::bits::{Bits, Result};
 use crate::codec::{MOST_FRAMES_PER_SECOND, cropped, frame_rate, is_annex_b, nal_length, offset};

@@ -41,8 +41,8 @@ fn cropped(bits: &Bits<'_>, size: u32, ends: [u32; 2], unit: u32) -> Result<u32>
         .ok_or_else(|| bits.wrong("cropping", cut.unwrap_or(u32::MAX), "less than the picture"))
 }
 
-/// Frames per second beyond which a clock that need not be a frame rate is none: streams of variable rate state the clock
-/// of their timestamps in the same place, 1000 Hz and more.
+/// Frames per second beyond which a clock that need not be a frame rate is none: streams of variable rate state the
+/// clock of their timestamps in the same place, 1000 Hz and more.
 const MOST_FRAMES_PER_SECOND: f64 = 240.0;
 
 /// Frames per second, from the ticks of a stream's clock.

@@ -49,7 +49,9 @@ pub(crate) fn vp8_frame(frame: &[u8]) -> Result<Option<VideoConfig>> {
     bits.check("start_code", start, "0x9d012a", start == 0x9d_01_2a)?;
     let mut side = |field| -> Result<u32> {
         let [low, high] = [bits.u(8, field)?, bits.u(8, field)?];
-        Ok((high << 8 | low) & 0x3fff)
+        let samples = (high << 8 | low) & 0x3fff;
+        bits.check(field, samples, "at least 1", samples > 0)?;
+        Ok(samples)
     };
     let (width, height) = (side("width")?, side("height")?);
     Ok(Some(VideoConfig {

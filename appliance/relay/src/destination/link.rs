@@ -34,6 +34,17 @@ impl Link {
         socket.set_tcp_keepalive(&keepalive.with_retries(3))
     }
 
+    /// Writes some of `slices` at once, if that can be done without a task. TLS wants one.
+    pub(crate) fn write_now(&self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => match tcp.try_write_vectored(slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                written => Poll::Ready(written),
+            },
+            Self::Tls(_) => Poll::Pending,
+        }
+    }
+
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,

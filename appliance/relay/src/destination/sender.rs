@@ -1,17 +1,15 @@
 //! Writes the log to one server, at its own place and with its own patience.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
 use brookbox_rtmp::chunk;
-use tokio::io::AsyncWrite;
 
 use super::policy::{Policy, SLOW_MS, SLOW_OVER_MS};
-use crate::log::{self, Cursor, Entry, Log, ReaderId, Slices};
-use crate::programme::{Life, Shared, VIDEO};
+use crate::log::{self, Cursor, Entry, Log, Slices};
+use crate::programme::{Programme, VIDEO};
 use crate::sys;
 
 /// Bytes for one system call.
@@ -39,22 +37,29 @@ pub(crate) enum Start {
     Join,
 }
 
+/// How far the writing has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Nothing is left.
+    Everything,
+    /// The server takes no more now.
+    Blocked,
+    /// Others have their turn.
+    Turn,
+}
+
 /// Why the writing stopped.
 #[derive(Debug)]
 pub(crate) enum Stopped {
-    /// The programme ended and everything is written.
-    Ended,
     /// The connection is no longer usable.
     Io(io::Error),
     /// It fell so far behind that nothing it could go on with is left.
     LeftBehind,
 }
 
-/// One server's reader.
+/// One server's place in the log, and what is on its way to it.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    programme: Shared,
-    reader: ReaderId,
     cursor: Cursor,
     policy: Policy,
     stream_id: u32,
@@ -63,7 +68,7 @@ pub(crate) struct Sender {
     written: u64,
     /// Where the first frame ends in what was written.
     first_frame: Option<u64>,
-    /// Where frames end in what was written, and when they had arrived; not acknowledged yet.
+    /// Where video frames end in what was written, and when they had arrived; not acknowledged yet.
     in_flight: VecDeque<(u64, u64)>,
     acknowledged: u64,
     progress_at: u64,
@@ -88,19 +93,14 @@ pub(crate) struct Figures {
 }
 
 impl Sender {
-    pub(crate) fn new(programme: Shared, start: Start, stream_id: u32, now: u64) -> Self {
-        let mut inner = programme.borrow_mut();
-        let first = inner.log.start();
+    pub(crate) fn new(programme: &Programme, start: Start, stream_id: u32, now: u64) -> Self {
+        let first = programme.log.start();
         let seq = match start {
             Start::First if first == 0 => 0,
-            Start::First => inner.log.oldest_key().unwrap_or(first),
-            Start::Join => inner.log.join(),
+            Start::First => programme.log.oldest_key().unwrap_or(first),
+            Start::Join => programme.log.join(),
         };
-        let reader = inner.log.add_reader(seq);
-        drop(inner);
         let mut sender = Self {
-            programme,
-            reader,
             cursor: Cursor::at(seq),
             policy: Policy::default(),
             stream_id,
@@ -116,7 +116,7 @@ impl Sender {
             frames_sent: 0,
             frames_dropped: 0,
         };
-        sender.put_preamble();
+        sender.put_preamble(programme);
         sender
     }
 
@@ -125,19 +125,23 @@ impl Sender {
         self.written
     }
 
+    /// The next message.
+    pub(crate) fn place(&self) -> u64 {
+        self.cursor.seq
+    }
+
+    /// Whether the server takes no more at the moment.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked_since.is_some()
+    }
+
     /// Puts control bytes in, to be written between two messages.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.before.extend_from_slice(bytes);
     }
 
-    /// Whether whole messages only have been written.
-    pub(crate) fn at_boundary(&self) -> bool {
-        self.cursor.at_boundary()
-    }
-
     /// Configuration and metadata that were in force at the cursor.
-    fn put_preamble(&mut self) {
-        let programme = self.programme.borrow();
+    fn put_preamble(&mut self, programme: &Programme) {
         let time = programme.log.get(self.cursor.seq).map_or(programme.time(), |e| e.time);
         for (kind, body) in programme.preamble(self.cursor.seq).iter() {
             let csid = if *kind == VIDEO { chunk::CSID_VIDEO } else { chunk::CSID_AUDIO };
@@ -146,119 +150,107 @@ impl Sender {
         }
     }
 
-    /// Writes what there is. Pending: the server takes no more, or everything is written; woken when that changes.
-    pub(crate) fn poll_write<W>(&mut self, mut link: Pin<&mut W>, cx: &mut Context<'_>, now: u64) -> Poll<Stopped>
-    where
-        W: AsyncWrite,
-    {
+    /// Writes what there is, as far as `write` takes it.
+    pub(crate) fn write_all(
+        &mut self,
+        programme: &Programme,
+        now: u64,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Result<Progress, Stopped> {
         let turn_ends = self.written + MAX_TURN as u64;
-        loop {
-            if self.written >= turn_ends {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            if let Err(stopped) = self.keep_place() {
-                return Poll::Ready(stopped);
-            }
-            let until = self.plan(now);
+        while self.written < turn_ends {
+            self.keep_place(programme)?;
+            let until = self.plan(&programme.log, now);
             if self.before.is_empty() && until <= self.cursor.seq {
                 self.policy.at_end();
                 self.blocked_since = None;
-                match ready!(link.as_mut().poll_flush(cx)) {
-                    Err(error) => return Poll::Ready(Stopped::Io(error)),
-                    Ok(()) if self.programme.borrow().life == Life::Ended => return Poll::Ready(Stopped::Ended),
-                    Ok(()) => {}
-                }
-                self.programme.borrow_mut().log.note_reader(self.reader, self.cursor.seq, Some(cx.waker()));
-                return Poll::Pending;
+                return Ok(Progress::Everything);
             }
-            match self.write_run(link.as_mut(), cx, until) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Stopped::Io(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(n)) => self.wrote(n),
-                Poll::Ready(Err(error)) => return Poll::Ready(Stopped::Io(error)),
+            match self.write_run(&programme.log, until, &mut write) {
+                Poll::Ready(Ok(0)) => return Err(Stopped::Io(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => self.wrote(&programme.log, n),
+                Poll::Ready(Err(error)) => return Err(Stopped::Io(error)),
                 Poll::Pending => {
                     self.blocked_since.get_or_insert(now);
-                    self.programme.borrow_mut().log.note_reader(self.reader, self.cursor.seq, None);
-                    return Poll::Pending;
+                    return Ok(Progress::Blocked);
                 }
             }
         }
+        Ok(Progress::Turn)
     }
 
-    /// Writes only the rest of the message that is half written.
-    pub(crate) fn poll_finish_message<W: AsyncWrite>(
+    /// Writes only the rest of the message that is half written, and what was put in.
+    pub(crate) fn poll_finish(
         &mut self,
-        mut link: Pin<&mut W>,
-        cx: &mut Context<'_>,
+        log: &Log,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> Poll<Result<(), Stopped>> {
         loop {
-            if self.at_boundary() && self.before.is_empty() {
+            let whole = self.cursor.at_boundary();
+            if whole && self.before.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            let until = if self.at_boundary() { self.cursor.seq } else { self.cursor.seq + 1 };
-            match ready!(self.write_run(link.as_mut(), cx, until)) {
+            let until = if whole { self.cursor.seq } else { self.cursor.seq + 1 };
+            match ready!(self.write_run(log, until, &mut write)) {
                 Ok(0) => return Poll::Ready(Err(Stopped::LeftBehind)),
-                Ok(n) => self.wrote(n),
+                Ok(n) => self.wrote(log, n),
                 Err(error) => return Poll::Ready(Err(Stopped::Io(error))),
             }
         }
     }
 
     /// The log may have freed the messages at the cursor: goes on with the next keyframe that is left.
-    fn keep_place(&mut self) -> Result<(), Stopped> {
-        let programme = self.programme.borrow();
+    fn keep_place(&mut self, programme: &Programme) -> Result<(), Stopped> {
         let start = programme.log.start();
         if self.cursor.seq >= start {
             return Ok(());
         }
-        if !self.at_boundary() {
+        if !self.cursor.at_boundary() {
             return Err(Stopped::LeftBehind);
         }
         self.frames_dropped += start - self.cursor.seq;
         self.cursor = Cursor::at(start);
-        drop(programme);
         self.policy.skip_to_key();
-        self.put_preamble();
+        self.put_preamble(programme);
         Ok(())
     }
 
     /// One past the last message of the run to be written next.
-    fn plan(&mut self, now: u64) -> u64 {
-        let programme = self.programme.borrow();
+    fn plan(&mut self, log: &Log, now: u64) -> u64 {
         let dropped = &mut self.frames_dropped;
         let left_out = |entry: &Entry| *dropped += u64::from(entry.is_frame());
         if self.cursor.at_boundary() {
-            return self.policy.plan(&programme.log, &mut self.cursor.seq, now, left_out);
+            return self.policy.plan(log, &mut self.cursor.seq, now, left_out);
         }
         let after = self.cursor.seq + 1;
         if !self.before.is_empty() {
             return after;
         }
-        let mut next = after;
-        let mut ahead = self.policy;
-        let until = ahead.plan(&programme.log, &mut next, now, |_| ());
+        let (mut next, mut ahead) = (after, self.policy);
+        let until = ahead.plan(log, &mut next, now, |_| ());
         if next == after && ahead == self.policy { until } else { after }
     }
 
-    fn write_run<W>(&mut self, link: Pin<&mut W>, cx: &mut Context<'_>, until: u64) -> Poll<io::Result<usize>>
-    where
-        W: AsyncWrite,
-    {
-        let programme = self.programme.borrow();
+    fn write_run(
+        &self,
+        log: &Log,
+        until: u64,
+        write: &mut impl FnMut(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         let mut slices = Slices::new();
         if self.cursor.at_boundary() {
             slices.push(&self.before);
         }
         if self.stream_id == log::STREAM_ID {
-            programme.log.gather(self.cursor, until, MAX_WRITE, &mut slices);
-            return link.poll_write_vectored(cx, slices.as_slice());
+            log.gather(self.cursor, until, MAX_WRITE, &mut slices);
+            return write(slices.as_slice());
         }
-        let headers = own_headers(&programme.log, self.cursor.seq, until, self.stream_id);
-        gather_own(&programme.log, self.cursor, until, &headers, &mut slices);
-        link.poll_write_vectored(cx, slices.as_slice())
+        let headers = own_headers(log, self.cursor.seq, until, self.stream_id);
+        gather_own(log, self.cursor, until, &headers, &mut slices);
+        write(slices.as_slice())
     }
 
-    fn wrote(&mut self, bytes: usize) {
+    fn wrote(&mut self, log: &Log, bytes: usize) {
         self.blocked_since = None;
         let mut media = bytes;
         if self.cursor.at_boundary() {
@@ -270,7 +262,7 @@ impl Sender {
         let (sent, in_flight, first_frame) = (&mut self.frames_sent, &mut self.in_flight, &mut self.first_frame);
         let mut partial = self.cursor.written;
         self.written += bytes as u64;
-        self.programme.borrow().log.advance(&mut self.cursor, media, |entry| {
+        log.advance(&mut self.cursor, media, |entry| {
             end += (entry.wire_len() - std::mem::take(&mut partial)) as u64;
             if entry.is_frame() {
                 *sent += 1;
@@ -283,14 +275,13 @@ impl Sender {
     }
 
     /// Keeps a half written message apart before the log may free it.
-    fn rescue(&mut self, now: u64) {
+    fn rescue(&mut self, log: &Log, now: u64) {
         let long = self.blocked_since.is_some_and(|since| now.saturating_sub(since) > RESCUE_MS);
-        if !long || self.at_boundary() {
+        if !long || self.cursor.at_boundary() {
             return;
         }
-        let programme = self.programme.borrow();
-        let Some(entry) = programme.log.get(self.cursor.seq) else { return };
-        let mut rest = programme.log.wire(entry).get(self.cursor.written..).unwrap_or_default().to_vec();
+        let Some(entry) = log.get(self.cursor.seq) else { return };
+        let mut rest = log.wire(entry).get(self.cursor.written..).unwrap_or_default().to_vec();
         rest.append(&mut self.before);
         self.before = rest;
         self.frames_sent += u64::from(entry.is_frame());
@@ -298,8 +289,8 @@ impl Sender {
     }
 
     /// Measures the connection; to be called about twice a second.
-    pub(crate) fn sample(&mut self, socket: impl AsFd, now: u64) -> Figures {
-        self.rescue(now);
+    pub(crate) fn sample(&mut self, log: &Log, socket: impl AsFd, now: u64) -> Figures {
+        self.rescue(log, now);
         let socket = socket.as_fd();
         let waiting = sys::unacknowledged(socket).unwrap_or(0);
         let acknowledged = self.written.saturating_sub(waiting).max(self.acknowledged);
@@ -318,7 +309,7 @@ impl Sender {
             let ms = now.saturating_sub(*at);
             (ms > 0).then(|| (acknowledged - before) * 8000 / ms)
         });
-        let queue_ms = self.queue_ms(now);
+        let queue_ms = self.queue_ms(log, now);
         self.slow = self.policy.caught_up() && queue_ms > if self.slow { SLOW_OVER_MS } else { SLOW_MS };
         Figures {
             bitrate_bps,
@@ -331,17 +322,10 @@ impl Sender {
     }
 
     /// Age of the oldest video frame that is not acknowledged.
-    fn queue_ms(&self, now: u64) -> u64 {
-        let programme = self.programme.borrow();
-        let unsent = || programme.log.from(self.cursor.seq).find(|(_, e)| e.is_video_frame()).map(|(_, e)| e.arrived);
+    fn queue_ms(&self, log: &Log, now: u64) -> u64 {
+        let unsent = || log.from(self.cursor.seq).find(|(_, e)| e.is_video_frame()).map(|(_, e)| e.arrived);
         let oldest = self.in_flight.front().map(|(_, arrived)| *arrived).or_else(unsent);
         oldest.map_or(0, |arrived| now.saturating_sub(arrived))
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.programme.borrow_mut().log.remove_reader(self.reader);
     }
 }
 

@@ -1,22 +1,24 @@
 //! The time in which a server takes media.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
 use brookbox_rtmp::{ClientEvent, ClientSession};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::dial::{Connected, flush, io_cause};
 use super::link::Link;
-use super::sender::{Figures, Sender, Start, Stopped};
+use super::sender::{Figures, Progress, Sender, Start, Stopped};
 use crate::ReasonCode;
 use crate::engine::Context;
-use crate::programme::Shared;
+use crate::programme::{Life, Programme, Reader, Shared};
 use crate::reason::Cause;
 
 /// How often a connection is measured. All connections are at the same moment, so that they share a wake-up.
@@ -37,11 +39,41 @@ pub(super) enum End {
 
 /// A server that takes media.
 pub(super) struct Streaming {
-    link: Link,
+    pipe: Rc<Pipe>,
     session: ClientSession,
-    sender: Sender,
+    programme: Shared,
     context: Rc<Context>,
     tick: Interval,
+}
+
+/// What the programme writes to at once, and the task when the server does not take everything.
+struct Pipe(RefCell<PipeState>);
+
+struct PipeState {
+    link: Link,
+    sender: Sender,
+    task: Option<Waker>,
+}
+
+impl Reader for Pipe {
+    fn more(&self, programme: &Programme, now: u64) {
+        // The task is in the middle of its turn, and sees what is new by itself.
+        let Ok(mut state) = self.0.try_borrow_mut() else { return };
+        let PipeState { link, sender, task } = &mut *state;
+        let busy = sender.is_blocked();
+        if busy && programme.life != Life::Ended {
+            return; // the socket wakes the task
+        }
+        let written = sender.write_all(programme, now, |slices| link.write_now(slices));
+        let done = matches!(written, Ok(Progress::Everything)) && programme.life != Life::Ended;
+        if let Some(task) = task.as_ref().filter(|_| !done) {
+            task.wake_by_ref();
+        }
+    }
+
+    fn place(&self) -> u64 {
+        self.0.try_borrow().map_or(u64::MAX, |state| state.sender.place())
+    }
 }
 
 impl Streaming {
@@ -52,8 +84,11 @@ impl Streaming {
         let first = Instant::now() + Duration::from_millis(sample - now % sample);
         let mut tick = interval_at(first, SAMPLE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let sender = Sender::new(programme, start, session.stream_id(), now);
-        Self { link, session, sender, context: context.clone(), tick }
+        let sender = Sender::new(&programme.borrow(), start, session.stream_id(), now);
+        let pipe = Rc::new(Pipe(RefCell::new(PipeState { link, sender, task: None })));
+        let reader: Rc<dyn Reader> = pipe.clone();
+        programme.borrow_mut().add_reader(Rc::downgrade(&reader));
+        Self { pipe, session, programme, context: context.clone(), tick }
     }
 
     /// Sends until something ends it. `measured` sees each measurement.
@@ -67,79 +102,107 @@ impl Streaming {
             if superseded.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::Superseded);
             }
-            if let Poll::Ready(end) = self.poll_read(cx) {
+            let mut state = self.pipe.0.borrow_mut();
+            let state = &mut *state;
+            if let Poll::Ready(end) = read(&mut state.link, &mut self.session, &mut state.sender, cx) {
                 return Poll::Ready(end);
             }
+            let programme = self.programme.borrow();
+            let now = self.context.clock.now();
             while self.tick.poll_tick(cx).is_ready() {
-                let figures = self.sender.sample(&self.link, self.context.clock.now());
-                measured(figures, &self.sender);
+                let figures = state.sender.sample(&programme.log, &state.link, now);
+                measured(figures, &state.sender);
                 if figures.stalled {
                     let cause = Cause::with(ReasonCode::TooSlow, "nothing was acknowledged for 10 s");
                     return Poll::Ready(End::Failed(cause));
                 }
             }
-            let now = self.context.clock.now();
-            let stopped = ready!(self.sender.poll_write(Pin::new(&mut self.link), cx, now));
-            Poll::Ready(match stopped {
-                Stopped::Ended => End::ProgrammeEnded,
-                Stopped::Io(error) => End::Failed(io_cause(&error)),
-                Stopped::LeftBehind => {
-                    End::Failed(Cause::with(ReasonCode::TooSlow, "it fell behind by more than the box keeps"))
-                }
-            })
+            state.poll_write(&programme, cx, now)
         })
         .await
-    }
-
-    /// Takes what the server says.
-    fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
-        let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
-        loop {
-            let mut buffer = ReadBuf::uninit(&mut buffer);
-            if let Err(error) = ready!(Pin::new(&mut self.link).poll_read(cx, &mut buffer)) {
-                return Poll::Ready(End::Failed(io_cause(&error)));
-            }
-            if buffer.filled().is_empty() {
-                let cause = Cause::with(ReasonCode::RemoteClosed, "the server closed the connection");
-                return Poll::Ready(End::Failed(cause));
-            }
-            if let Err(error) = self.session.handle_input(buffer.filled()) {
-                return Poll::Ready(End::Failed(Cause::with(ReasonCode::RemoteClosed, error)));
-            }
-            while let Some(event) = self.session.poll_event() {
-                match event {
-                    ClientEvent::Closed { code, description } | ClientEvent::Refused { code, description, .. } => {
-                        let said = format!("{code} {description}");
-                        return Poll::Ready(End::Failed(Cause::with(ReasonCode::RemoteClosed, said)));
-                    }
-                    ClientEvent::ReconnectRequest { tc_url, .. } => return Poll::Ready(End::Moved(tc_url)),
-                    ClientEvent::Redirect { url } => {
-                        return Poll::Ready(End::Moved(Some(url.expose().to_owned())));
-                    }
-                    _ => {}
-                }
-            }
-            let answers = self.session.output().len();
-            self.sender.put(self.session.output());
-            self.session.consume_output(answers);
-        }
     }
 
     /// Ends the stream as the protocol asks for, within a bounded time whatever the server does.
     pub(super) async fn finish(mut self) {
         let _ = timeout(FINISH, async {
-            let whole = poll_fn(|cx| self.sender.poll_finish_message(Pin::new(&mut self.link), cx)).await;
-            if whole.is_err() {
+            let rest = poll_fn(|cx| {
+                let PipeState { link, sender, .. } = &mut *self.pipe.0.borrow_mut();
+                let write = |slices: &[IoSlice<'_>]| Pin::new(&mut *link).poll_write_vectored(cx, slices);
+                sender.poll_finish(&self.programme.borrow().log, write)
+            });
+            if rest.await.is_err() {
                 return;
             }
             self.session.finish();
-            if flush(&mut self.link, &mut self.session).await.is_err() || self.link.shutdown().await.is_err() {
+            // From here on only the task writes: the pipe's place in the programme is given up.
+            let Some(state) = Rc::into_inner(self.pipe).map(|pipe| pipe.0.into_inner()) else { return };
+            let mut link = state.link;
+            if flush(&mut link, &mut self.session).await.is_err() || link.shutdown().await.is_err() {
                 return;
             }
             // What it still says is read, so that the kernel ends the connection without a reset.
             let mut rest = [0; 1024];
-            while self.link.read(&mut rest).await.is_ok_and(|n| n > 0) {}
+            while link.read(&mut rest).await.is_ok_and(|n| n > 0) {}
         })
         .await;
+    }
+}
+
+impl PipeState {
+    /// Writes what there is; woken when there is more, or the server takes more.
+    fn poll_write(&mut self, programme: &Programme, cx: &mut TaskContext<'_>, now: u64) -> Poll<End> {
+        let link = &mut self.link;
+        let write = |slices: &[IoSlice<'_>]| Pin::new(&mut *link).poll_write_vectored(cx, slices);
+        match self.sender.write_all(programme, now, write) {
+            Ok(Progress::Everything) => {
+                if let Err(error) = ready!(Pin::new(&mut self.link).poll_flush(cx)) {
+                    return Poll::Ready(End::Failed(io_cause(&error)));
+                }
+                if programme.life == Life::Ended {
+                    return Poll::Ready(End::ProgrammeEnded);
+                }
+            }
+            Ok(Progress::Blocked) => {}
+            Ok(Progress::Turn) => cx.waker().wake_by_ref(),
+            Err(Stopped::Io(error)) => return Poll::Ready(End::Failed(io_cause(&error))),
+            Err(Stopped::LeftBehind) => {
+                let cause = Cause::with(ReasonCode::TooSlow, "it fell behind by more than the box keeps");
+                return Poll::Ready(End::Failed(cause));
+            }
+        }
+        self.task = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Takes what the server says; puts the answers before the next message.
+fn read(link: &mut Link, session: &mut ClientSession, sender: &mut Sender, cx: &mut TaskContext<'_>) -> Poll<End> {
+    let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
+    loop {
+        let mut buffer = ReadBuf::uninit(&mut buffer);
+        if let Err(error) = ready!(Pin::new(&mut *link).poll_read(cx, &mut buffer)) {
+            return Poll::Ready(End::Failed(io_cause(&error)));
+        }
+        if buffer.filled().is_empty() {
+            let cause = Cause::with(ReasonCode::RemoteClosed, "the server closed the connection");
+            return Poll::Ready(End::Failed(cause));
+        }
+        if let Err(error) = session.handle_input(buffer.filled()) {
+            return Poll::Ready(End::Failed(Cause::with(ReasonCode::RemoteClosed, error)));
+        }
+        while let Some(event) = session.poll_event() {
+            match event {
+                ClientEvent::Closed { code, description } | ClientEvent::Refused { code, description, .. } => {
+                    let said = format!("{code} {description}");
+                    return Poll::Ready(End::Failed(Cause::with(ReasonCode::RemoteClosed, said)));
+                }
+                ClientEvent::ReconnectRequest { tc_url, .. } => return Poll::Ready(End::Moved(tc_url)),
+                ClientEvent::Redirect { url } => return Poll::Ready(End::Moved(Some(url.expose().to_owned()))),
+                _ => {}
+            }
+        }
+        let answers = session.output().len();
+        sender.put(session.output());
+        session.consume_output(answers);
     }
 }

@@ -8,7 +8,7 @@ use crate::{ErrorKind, Message, message::kind};
 pub struct Limits {
     /// Longest message, bytes.
     pub message: usize,
-    /// Unfinished messages of all chunk streams together, bytes.
+    /// Memory for the unfinished messages of all chunk streams together, bytes.
     pub unfinished: usize,
     /// Chunk streams in use.
     pub chunk_streams: usize,
@@ -26,8 +26,10 @@ pub struct Reader {
     streams: Vec<Stream>,
     /// The chunk being read: index into `streams`, bytes it still has.
     current: Option<(usize, usize)>,
-    /// Bytes of unfinished messages received so far.
+    /// Memory that unfinished messages take, bytes.
     unfinished: usize,
+    /// What of it is filled.
+    filled: usize,
 }
 
 impl Reader {
@@ -41,6 +43,7 @@ impl Reader {
             streams: Vec::new(),
             current: None,
             unfinished: 0,
+            filled: 0,
         }
     }
 
@@ -127,26 +130,29 @@ impl Reader {
 
     /// Takes bytes of the current chunk; gives the message if it ends with them.
     fn body(&mut self, index: usize, left: usize, input: &mut &[u8]) -> Result<Option<Message>, ErrorKind> {
-        let Some(stream) = self.streams.get_mut(index) else { return Ok(None) };
-        let mut taken = 0;
-        if !self.held.bytes().is_empty() {
-            taken = left.min(self.held.bytes().len());
-            stream.append(self.held.bytes().get(..taken).unwrap_or_default(), 0);
-            self.held.drop_front(taken);
-        }
-        let (now, rest) = input.split_at_checked(left - taken).unwrap_or((*input, &[]));
-        stream.append(now, rest.len());
+        let held = left.min(self.held.bytes().len());
+        let (now, rest) = input.split_at_checked(left - held).unwrap_or((*input, &[]));
         *input = rest;
-        taken += now.len();
-        self.unfinished += taken;
+        let Some(stream) = self.streams.get_mut(index) else { return Ok(None) };
+        // What follows in `input` can belong to one message only, so all room made ahead of it is no more than that.
+        let empty = self.unfinished - self.filled;
+        let before = stream.body.capacity();
+        stream.reserve(held + now.len(), rest.len().saturating_sub(empty));
+        self.unfinished += stream.body.capacity() - before;
+        self.filled += held + now.len();
         if self.unfinished > self.limits.unfinished {
             return Err(ErrorKind::TooMuchUnfinished(self.limits.unfinished));
         }
-        self.current = (taken < left).then_some((index, left - taken));
+        stream.body.extend_from_slice(self.held.bytes().get(..held).unwrap_or_default());
+        stream.body.extend_from_slice(now);
+        self.held.drop_front(held);
+        let left = left - held - now.len();
+        self.current = (left > 0).then_some((index, left));
         if stream.body.len() < stream.len {
             return Ok(None);
         }
-        self.unfinished = self.unfinished.saturating_sub(stream.len);
+        self.unfinished -= stream.body.capacity();
+        self.filled -= stream.body.len();
         Ok(Some(stream.finish()))
     }
 
@@ -164,7 +170,8 @@ impl Reader {
             kind::ABORT => {
                 let csid = control_u32(message)?;
                 if let Some(stream) = self.streams.iter_mut().find(|stream| stream.csid == csid) {
-                    self.unfinished = self.unfinished.saturating_sub(stream.body.len());
+                    self.unfinished -= stream.body.capacity();
+                    self.filled -= stream.body.len();
                     stream.abort();
                 }
             }
@@ -239,14 +246,16 @@ impl Stream {
         }
     }
 
-    /// Grows by what has come, and ahead of it only by what is known to be there or to at most double.
-    fn append(&mut self, bytes: &[u8], following: usize) {
-        let needed = self.body.len() + bytes.len();
+    /// Makes room for `now` bytes. Where more is needed later, ahead of it for `following` bytes, which are there already, or
+    /// else to the double of what has come. A message within one read so takes a single allocation, and a length that is only
+    /// announced takes none.
+    fn reserve(&mut self, now: usize, following: usize) {
+        let needed = self.body.len() + now;
         if needed > self.body.capacity() {
-            let ahead = (needed + following).max(self.body.len() * 2).min(self.len).max(needed);
-            self.body.reserve_exact(ahead - self.body.len());
+            let whole = self.len <= needed + following;
+            let ahead = if whole { self.len } else { (self.body.len() * 2).min(self.len) };
+            self.body.reserve_exact(ahead.max(needed) - self.body.len());
         }
-        self.body.extend_from_slice(bytes);
     }
 
     fn finish(&mut self) -> Message {

@@ -131,9 +131,15 @@ pub struct Chunks<'m> {
 }
 
 impl Chunks<'_> {
+    /// Whether all has been written.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !self.first && self.rest.is_empty()
+    }
+
     /// Appends the next chunk; `false` if there was none left. A `chunk_size` of 0 is taken as 1.
     pub fn write_next(&mut self, out: &mut Vec<u8>, chunk_size: usize) -> bool {
-        if !self.first && self.rest.is_empty() {
+        if self.is_done() {
             return false;
         }
         self.header(out);

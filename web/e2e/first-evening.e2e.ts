@@ -1,0 +1,387 @@
+import { createServer, type Server } from "node:net";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { inspect, launch, openPage, pasted } from "./browser";
+import { Daemon } from "./daemon";
+import { Publisher } from "./publisher";
+
+// A person's first evening with a box, in a real browser against the real program: what they press and what they read.
+
+const PASSWORD = "three plain words";
+const box = new Daemon();
+const peer = new Daemon();
+let browser: Browser;
+let page: Page;
+let faults: string[];
+let closes: Server;
+let publisher: Publisher | undefined;
+/** Secrets that no screen may show unless it is asked to. */
+const secrets: string[] = [];
+
+const row = (name: string) =>
+  page.locator("li[id^=row-]").filter({ has: page.getByRole("heading", { name, exact: true }) });
+const headline = () => page.getByRole("heading", { level: 1 });
+const button = (name: string | RegExp) => page.getByRole("button", { name, exact: typeof name === "string" });
+const field = (name: string) => page.getByLabel(name, { exact: true });
+const go = (name: string) => page.getByRole("navigation").getByRole("link", { name }).click();
+const says = async (pattern: RegExp, ms = 8000) =>
+  expect.poll(() => headline().innerText(), { timeout: ms }).toMatch(pattern);
+
+beforeAll(async () => {
+  await Promise.all([box.start(), peer.start()]);
+  await peer.claim();
+  secrets.push(await peer.key());
+  // A server that takes every connection and ends it at once.
+  closes = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => closes.listen(0, "127.0.0.1", resolve));
+  browser = await launch();
+  ({ page, faults } = await openPage(browser));
+});
+
+afterAll(async () => {
+  await publisher?.stop("SIGKILL");
+  await browser?.close();
+  closes?.close();
+  await Promise.all([box.remove(), peer.remove()]);
+});
+
+afterEach(async () => {
+  expect(faults).toEqual([]);
+  const seen = await page.evaluate(() => document.documentElement.outerHTML);
+  for (const secret of [...secrets, PASSWORD]) expect(seen.includes(secret), "a secret is on the page").toBe(false);
+});
+
+describe("set-up", () => {
+  test("an unclaimed box leads to the claim, wherever one comes in", async () => {
+    await page.goto(`http://${box.http}/input`);
+    await says(/^Make this box yours/);
+    expect(new URL(page.url()).pathname).toBe("/setup");
+    await inspect(page, "setup");
+  });
+
+  test("what the box does not take is said at the field, and what was typed stays", async () => {
+    await field("Your name").fill("mara");
+    await field("Password").fill(PASSWORD);
+    await field("Name of the box").fill("-river-");
+    await button("Claim this box").click();
+    await page.getByText("letter or digit at both ends").waitFor();
+    expect(await field("Name of the box").getAttribute("aria-invalid")).toBe("true");
+    expect(await field("Your name").inputValue()).toBe("mara");
+    expect(await field("Password").inputValue()).toBe(PASSWORD);
+    await inspect(page, "setup-refused");
+  });
+
+  test("the keyboard is enough to claim it", async () => {
+    await field("Name of the box").fill("river-street");
+    await page.keyboard.press("Enter");
+    await says(/^Nobody is sending/);
+    expect(new URL(page.url()).pathname).toBe("/input");
+    await box.signIn("mara", PASSWORD);
+    secrets.push(await box.key());
+  });
+});
+
+describe("where to publish", () => {
+  test("server and key are copied, the key while it is hidden", async () => {
+    await page.getByRole("group", { name: "Server" }).getByRole("button").click();
+    await page.getByText("Copied").waitFor();
+    expect(await pasted(page)).toBe(`rtmp://${box.rtmp}/live`);
+    await page.getByRole("group", { name: "Stream key" }).getByRole("button", { name: /Copy/ }).click();
+    await expect.poll(() => pasted(page)).toBe(await box.key());
+    await inspect(page, "input-empty");
+  });
+
+  test("the key shows itself for ten seconds", async () => {
+    const key = await box.key();
+    await button("Show 10 s").click();
+    await page.getByText(key).waitFor();
+    await page.getByText(key).waitFor({ state: "detached", timeout: 12_000 });
+    await button("Show 10 s").waitFor();
+  });
+
+  test("over plain http under the box's own name copying works too", async () => {
+    const { page: other, faults: itsFaults } = await openPage(browser);
+    await other.goto(`http://river-street.local:${box.port}/`);
+    expect(await other.evaluate(() => window.isSecureContext)).toBe(false);
+    await other.getByLabel("Your name").fill("mara");
+    await other.getByLabel("Password", { exact: true }).fill(PASSWORD);
+    await inspect(other, "sign-in");
+    await other.keyboard.press("Enter");
+    const copyKey = other.getByRole("group", { name: "Stream key" }).getByRole("button", { name: /Copy/ });
+    await copyKey.click();
+    await other.getByText("Copied").waitFor();
+    expect(await pasted(other)).toBe(await box.key());
+    expect(itsFaults).toEqual([]);
+    await other.context().close();
+  });
+
+  test("an old sign-in is asked for the password before it sees the key", async () => {
+    let asked = false;
+    await page.route("**/inputs/main/key", async (route) => {
+      if (asked) return route.fallback();
+      asked = true;
+      const problem = {
+        type: "about:blank",
+        title: "Enter your password again first.",
+        status: 403,
+        code: "password_needed",
+      };
+      await route.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify(problem) });
+    });
+    await button("Show 10 s").click();
+    await page.getByRole("dialog").waitFor();
+    await inspect(page, "password-again");
+    await page.getByRole("dialog").getByLabel("Password", { exact: true }).fill("wrong, this one");
+    await button("Go on").click();
+    await page.getByText(/password is wrong/).waitFor();
+    await page.getByRole("dialog").getByLabel("Password", { exact: true }).fill(PASSWORD);
+    await button("Go on").click();
+    await button(/^Hide/).waitFor();
+    await button(/^Hide/).click();
+    await page.unroute("**/inputs/main/key");
+  });
+});
+
+describe("destinations", () => {
+  test("an empty list is one sentence and one button", async () => {
+    await go("Destinations");
+    await says(/^Add a place to stream to/);
+    await inspect(page, "destinations-empty");
+    await page.getByRole("link", { name: "Add a destination" }).click();
+    await inspect(page, "destination-new");
+  });
+
+  test("a wrong address is said at its field, and nothing typed is lost", async () => {
+    await field("Name").fill("Club");
+    await field("Server").fill("http://192.0.2.7/app");
+    await field("Stream key").fill("not-the-key-of-the-peer");
+    await button("Save").click();
+    await expect.poll(() => field("Server").getAttribute("aria-invalid")).toBe("true");
+    expect(await field("Stream key").inputValue()).toBe("not-the-key-of-the-peer");
+    await inspect(page, "destination-refused");
+  });
+
+  test("an address at home needs a word of its own", async () => {
+    await field("Server").fill(`rtmp://${peer.rtmp}/live`);
+    await button("Save").click();
+    await expect.poll(() => field("Server").getAttribute("aria-invalid")).toBe("true");
+    await field("Stream key").fill(await peer.key());
+    await field("This server is in my own network").check();
+    await button("Save").click();
+    await says(/^1 place, 1 switched on/);
+  });
+
+  test("address and key pasted together are sorted into their fields", async () => {
+    await page.getByRole("link", { name: "Add" }).click();
+    await field("Name").fill("Hangs up");
+    await field("Stream key").fill(`rtmp://127.0.0.1:${port(closes)}/app/some-key`);
+    await field("Name").focus();
+    expect(await field("Server").inputValue()).toBe(`rtmp://127.0.0.1:${port(closes)}/app`);
+    expect(await field("Stream key").inputValue()).toBe("some-key");
+    await field("This server is in my own network").check();
+    await field("Switch it on at once").uncheck();
+    await button("Save").click();
+    await says(/^2 places, 1 switched on/);
+    await inspect(page, "destinations");
+  });
+});
+
+describe("on air", () => {
+  test("ready, and then live with what was measured", async () => {
+    await go("Live");
+    await says(/^Ready\. Waiting for OBS/);
+    await inspect(page, "live-ready");
+    publisher = new Publisher(`rtmp://${box.rtmp}/live/${await box.key()}`);
+    await says(/^Live on 1$/, 15_000);
+    await row("Club").getByText("Live", { exact: true }).waitFor();
+    await expect
+      .poll(
+        () =>
+          row("Club")
+            .getByText(/[\d.]+.Mb\/s/)
+            .count(),
+        { timeout: 10_000 },
+      )
+      .toBeGreaterThan(0);
+    expect(await page.title()).toMatch(/^● 1 Live/);
+    expect((await peer.api<{ inputs: { main: { state: string } } }>("GET", "/status")).inputs.main.state).toBe(
+      "receiving",
+    );
+    await inspect(page, "live-good");
+  });
+
+  test("a place that hangs up is said within five seconds, and the other one goes on", async () => {
+    const before = await sent("Club");
+    await row("Hangs up").getByRole("switch").click();
+    await says(/^Live on 1 of 2$/, 5000);
+    await row("Hangs up")
+      .getByText(/Retrying/)
+      .waitFor();
+    const reason = (await destination("Hangs up")).reason?.sentence ?? "";
+    expect(reason).not.toBe("");
+    await row("Hangs up").getByText(reason).waitFor();
+    await page.getByRole("status").filter({ hasText: reason }).waitFor();
+    await inspect(page, "live-trouble");
+    await row("Hangs up").getByRole("button", { name: "Try now" }).click();
+    expect(await sent("Club")).toBeGreaterThan(before);
+    await row("Hangs up").getByRole("switch").click();
+    await row("Hangs up").getByText("Off").waitFor();
+    await says(/^Live on 1$/);
+  });
+
+  test("a switch turns one place off and on", async () => {
+    const club = row("Club").getByRole("switch", { name: "Send to Club" });
+    await club.focus();
+    await page.keyboard.press("Space");
+    await row("Club").getByText("Off").waitFor();
+    await says(/^Picture coming in, sent nowhere/);
+    await page.keyboard.press("Space");
+    await says(/^Live on 1$/);
+    expect(await club.getAttribute("aria-checked")).toBe("true");
+  });
+
+  test("a wrong key is on the page, with what to press", async () => {
+    await page.goto(`http://${box.http}/destinations`);
+    await page.getByRole("link", { name: "Club" }).click();
+    await button("Replace").click();
+    await field("Stream key").fill("surely-a-wrong-key-1234");
+    await page.getByText("Saving reconnects Club only").waitFor();
+    await button("Save").click();
+    await page.getByText("Saved.").waitFor();
+    await go("Live");
+    await row("Club").getByText("Failed").waitFor({ timeout: 15_000 });
+    await inspect(page, "live-wrong-key");
+    await row("Club").getByRole("link", { name: "Paste key" }).click();
+    await button("Replace").click();
+    await field("Stream key").fill(await peer.key());
+    await button("Save").click();
+    await page.getByText("Saved.").waitFor();
+    await go("Live");
+    await says(/^Live on 1$/, 10_000);
+  });
+
+  test("stopping asks once and keeps every switch; starting goes on", async () => {
+    await button("Stop sending").click();
+    await button("Yes, stop").click();
+    await says(/^Sending is stopped/);
+    expect((await destination("Club")).enabled).toBe(true);
+    await inspect(page, "live-stopped");
+    await button("Start sending").click();
+    await says(/^Live on 1$/);
+  });
+
+  test("who sends and who was refused", async () => {
+    await go("Input");
+    await says(/^Receiving from FFmpeg/);
+    const stranger = new Publisher(`rtmp://${box.rtmp}/live/this-key-is-wrong-0000`);
+    await page.getByRole("region", { name: "Refused" }).getByText("Wrong key").waitFor({ timeout: 5000 });
+    await stranger.stop("SIGKILL");
+    await inspect(page, "input-receiving");
+  });
+
+  test("what happened can be read", async () => {
+    await go("Diagnostics");
+    await page.getByRole("listitem").filter({ hasText: "Hangs up" }).first().waitFor();
+    await inspect(page, "diagnostics");
+  });
+});
+
+describe("out of reach", () => {
+  test("a frozen box is said within five seconds, and comes back by itself", async () => {
+    await go("Live");
+    await says(/^Live on 1$/);
+    await page.evaluate(() => Object.assign(window, { sameDocument: true }));
+    box.pause();
+    await says(/^Can’t reach the box/, 5000);
+    await row("Club").getByText("Was live").waitFor();
+    expect(await row("Club").getByRole("switch").isDisabled()).toBe(true);
+    await inspect(page, "live-unreachable");
+    box.resume();
+    await says(/^Live on 1$/, 10_000);
+    expect(await page.evaluate(() => "sameDocument" in window)).toBe(true);
+  });
+
+  test("a killed box as well, with its sign-in and its destinations", async () => {
+    await publisher?.stop("SIGKILL");
+    await box.stop("SIGKILL");
+    await go("Input");
+    await page.getByRole("alert").getByText("Can’t reach the box").waitFor({ timeout: 5000 });
+    await inspect(page, "input-unreachable");
+    await box.start();
+    await page.getByText("Can’t reach the box").waitFor({ state: "detached", timeout: 15_000 });
+    await go("Live");
+    await says(/^Ready/);
+    expect(await page.evaluate(() => "sameDocument" in window)).toBe(true);
+  });
+});
+
+describe("the end of the evening", () => {
+  test("deleting asks first", async () => {
+    await go("Destinations");
+    await page.getByRole("link", { name: "Hangs up" }).click();
+    await button("Delete…").click();
+    await inspect(page, "destination-delete");
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await says(/^1 place, 1 switched on/);
+  });
+
+  test("a new key ends the old one", async () => {
+    await go("Input");
+    const old = await box.key();
+    await button("Make a new key…").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Make a new key" }).click();
+    await page.getByText("There is a new key").waitFor();
+    const fresh = await box.key();
+    expect(fresh).not.toBe(old);
+    secrets.push(fresh);
+  });
+
+  test("colours are chosen and kept", async () => {
+    await go("More");
+    await field("Dark").check();
+    await page.reload();
+    expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe("dark");
+    await field("As the system").check();
+    await inspect(page, "more");
+  });
+
+  test("whoever signs out has to sign in again, and gets where they wanted", async () => {
+    await button("Sign out").click();
+    await says(/^Sign in/);
+    await page.goto(`http://${box.http}/destinations`);
+    await says(/^Sign in/);
+    await field("Your name").fill("mara");
+    await field("Password").fill("this is not it");
+    await button("Sign in").click();
+    await page.getByText("The user name or the password is wrong").waitFor();
+    expect(await field("Your name").inputValue()).toBe("mara");
+    await field("Password").fill(PASSWORD);
+    await button("Sign in").click();
+    await says(/^1 place/);
+    expect(new URL(page.url()).pathname).toBe("/destinations");
+  });
+});
+
+interface DestinationLine {
+  name: string;
+  enabled: boolean;
+  framesSent: number;
+  reason: { sentence: string } | null;
+}
+
+async function destination(name: string): Promise<DestinationLine> {
+  const { destinations } = await box.api<{ destinations: Record<string, DestinationLine> }>("GET", "/status");
+  const found = Object.values(destinations).find((one) => one.name === name);
+  if (!found) throw new Error(`no destination ${name}`);
+  return found;
+}
+
+async function sent(name: string): Promise<number> {
+  return (await destination(name)).framesSent;
+}
+
+function port(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server does not listen");
+  return address.port;
+}

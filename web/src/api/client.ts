@@ -1,0 +1,47 @@
+import { call } from "./request";
+import type { DestinationPatch, NewDestination, SetupRequest } from "./types";
+
+/** The endpoints that the page uses, by the names it uses. */
+export const box = {
+  setup: () => call("get", "/api/v1/setup"),
+  claim: (body: SetupRequest) => call("post", "/api/v1/setup", { body }),
+  signIn: (username: string, password: string) => call("post", "/api/v1/login", { body: { username, password } }),
+  signOut: () => call("post", "/api/v1/logout"),
+  me: () => call("get", "/api/v1/me"),
+  confirm: (password: string) => call("post", "/api/v1/me/confirm", { body: { password } }),
+
+  system: () => call("get", "/api/v1/system"),
+  dismissClaim: () => call("delete", "/api/v1/system/claim"),
+
+  inputs: () => call("get", "/api/v1/inputs"),
+  inputKey: (id: string) => call("post", "/api/v1/inputs/{id}/key", { path: { id } }),
+  rotateKey: (id: string) => call("post", "/api/v1/inputs/{id}/rotate-key", { path: { id } }),
+  sessions: () => call("get", "/api/v1/sessions"),
+  disconnect: (id: string) => call("delete", "/api/v1/sessions/{id}", { path: { id } }),
+  refusals: () => call("get", "/api/v1/refusals"),
+  block: (address: string) => call("post", "/api/v1/refusals/{address}/block", { path: { address } }),
+
+  platforms: () => call("get", "/api/v1/platforms"),
+  destinations: () => call("get", "/api/v1/destinations"),
+  addDestination: (body: NewDestination) => call("post", "/api/v1/destinations", { body }),
+  editDestination: (id: string, body: DestinationPatch) =>
+    call("patch", "/api/v1/destinations/{id}", { path: { id }, body }),
+  deleteDestination: (id: string) => call("delete", "/api/v1/destinations/{id}", { path: { id } }),
+  switchDestination: (id: string, on: boolean) =>
+    call("post", `/api/v1/destinations/{id}/${on ? "on" : "off"}`, { path: { id } }),
+  retryDestination: (id: string) => call("post", "/api/v1/destinations/{id}/retry", { path: { id } }),
+
+  startBroadcast: () => call("post", "/api/v1/broadcast/start"),
+  stopBroadcast: () => call("post", "/api/v1/broadcast/stop"),
+
+  events: (limit: number, before?: number) =>
+    call("get", "/api/v1/events", { query: before === undefined ? { limit } : { limit, before } }),
+};
+
+/** The live socket's address; `since` is the number of the last message that was applied. */
+export function liveAddress(since: number | null): string {
+  const url = new URL("/api/v1/live", location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  if (since !== null) url.searchParams.set("since", String(since));
+  return url.href;
+}

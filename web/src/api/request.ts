@@ -1,0 +1,88 @@
+import { Problem, Unreachable } from "./problem";
+import type { paths } from "./schema";
+
+/** No answer of the API takes long; what does is a job. */
+const PATIENCE_MS = 10_000;
+
+type Method = "get" | "post" | "patch" | "delete";
+
+/** The paths that know a method. */
+export type Path<M extends Method> = {
+  [P in keyof paths]: paths[P] extends Record<M, object> ? P : never;
+}[keyof paths];
+
+type Operation<M extends Method, P extends keyof paths> = paths[P] extends Record<M, infer Op> ? Op : never;
+
+/** `{ [name]: T }`, or nothing where the document says that there is no such thing. */
+type Named<Name extends string, T> = [T] extends [never] ? unknown : { [N in Name]: T };
+
+type Maybe<Name extends string, T> = [T] extends [never] ? unknown : { [N in Name]?: T };
+
+/** What an operation is given: the holes in its path, its query, its body. */
+type Given<Op> = (Op extends { parameters: { path: infer Holes } } ? Named<"path", Holes> : unknown) &
+  (Op extends { parameters: { query?: infer Query } } ? Maybe<"query", Query> : unknown) &
+  (Op extends { requestBody: { content: { "application/json": infer Body } } } ? Named<"body", Body> : unknown);
+
+type Json<Response> = Response extends { content: { "application/json": infer Body } } ? Body : never;
+
+/** What an operation answers; nothing for 204. */
+type Answer<Op> = Op extends { responses: infer Responses }
+  ? 200 extends keyof Responses
+    ? Json<Responses[200]>
+    : 201 extends keyof Responses
+      ? Json<Responses[201]>
+      : void
+  : never;
+
+type Args<Op> = keyof Given<Op> extends never ? [] : [given: Given<Op>];
+
+/**
+ * Calls one operation of the API, typed by its document.
+ *
+ * Throws {@link Problem} for an answer that is an error, {@link Unreachable} where none came.
+ */
+export async function call<M extends Method, P extends Path<M>>(
+  method: M,
+  path: P,
+  ...args: Args<Operation<M, P>>
+): Promise<Answer<Operation<M, P>>> {
+  const given: { path?: Fields; query?: Fields; body?: unknown } = args[0] ?? {};
+  const init: RequestInit = {
+    method: method.toUpperCase(),
+    signal: AbortSignal.timeout(PATIENCE_MS),
+    cache: "no-store",
+  };
+  if (method !== "get") {
+    // Also where there is nothing to say: the box takes writes as JSON only, which no form of another page can send.
+    init.headers = { "content-type": "application/json" };
+    if (method !== "delete") init.body = JSON.stringify(given.body ?? {});
+  }
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(address(path, given.path, given.query), init);
+    text = await response.text();
+  } catch (cause) {
+    throw new Unreachable(String(cause), { cause });
+  }
+  if (!response.ok) throw new Problem(response.status, parse(text), response.headers.get("retry-after"));
+  return parse(text) as Answer<Operation<M, P>>;
+}
+
+type Fields = Readonly<Record<string, string | number | undefined>>;
+
+/** The address of an operation, its holes and query filled and escaped. */
+export function address(path: string, holes: Fields = {}, query: Fields = {}): string {
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(holes[name])));
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  return search.size > 0 ? `${filled}?${search}` : filled;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,27 @@
+import type { components } from "./schema";
+
+// The names that the page uses for the shapes of the API. In the live state a field that is `null` may also be missing,
+// since a merge patch takes away what it sets to null.
+
+type Schema = components["schemas"];
+
+export type SetupState = Schema["Setup"];
+export type SetupRequest = Schema["NewOwner"];
+export type Me = Schema["Me"];
+export type System = Schema["System"];
+
+export type Input = Schema["InputView"];
+export type Session = Schema["Session"];
+export type Refusal = Schema["Refusal"];
+
+export type Platform = Schema["Platform"];
+export type Destination = Schema["DestinationView"];
+export type NewDestination = Schema["NewDestination"];
+export type DestinationPatch = Schema["DestinationPatch"];
+
+export type Status = Schema["Status"];
+export type InputStatus = Schema["InputStatus"];
+export type Track = Schema["Track"];
+export type DestinationStatus = Schema["DestinationStatus"];
+
+export type BoxEvent = Schema["EventView"];

@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import type { Destination } from "../api/types";
+import { changes, created, draftOf, reconnects } from "./draft";
+
+const stored = {
+  id: "d1",
+  name: "Club",
+  platform: "custom",
+  url: "rtmp://192.0.2.7/app",
+  keyHint: "…7Q2x",
+  output: "main/passthrough",
+  enabled: true,
+  startMode: "withStream",
+  retryForS: null,
+  backupUrl: null,
+  username: "mara",
+  hasPassword: true,
+  allowLocal: false,
+  position: 1,
+  warnings: [],
+} satisfies Destination;
+
+describe("changes", () => {
+  test("an untouched draft changes nothing", () => {
+    expect(changes(stored, draftOf(stored))).toEqual({});
+  });
+
+  test("only what differs is sent, and an emptied text is null", () => {
+    const draft = { ...draftOf(stored), name: " Club 2 ", backupUrl: " ", url: "" };
+    expect(changes(stored, draft)).toEqual({ name: "Club 2", url: null });
+  });
+
+  test("key and password are sent only if they were typed", () => {
+    expect(changes(stored, { ...draftOf(stored), key: "k" })).toEqual({ key: "k" });
+    expect(changes(stored, { ...draftOf(stored), password: "p" })).toEqual({ password: "p" });
+  });
+
+  test("taking the user name away takes the password along", () => {
+    expect(changes(stored, { ...draftOf(stored), username: "" })).toEqual({ username: null, password: null });
+  });
+
+  test("the switch of a stored one is left alone", () => {
+    expect(changes({ ...stored, enabled: false }, draftOf(stored))).toEqual({});
+  });
+});
+
+test("a new one has its name, place and switch, and nothing that was not set", () => {
+  const draft = { ...draftOf(undefined), name: " Club ", url: "rtmp://a/b", key: "k" };
+  expect(created(draft)).toEqual({
+    name: "Club",
+    platform: "custom",
+    url: "rtmp://a/b",
+    key: "k",
+    output: "main/passthrough",
+    enabled: true,
+    startMode: "withStream",
+    allowLocal: false,
+  });
+  expect(created({ ...draft, username: "mara", password: "p", retryForS: 60 })).toMatchObject({
+    username: "mara",
+    password: "p",
+    retryForS: 60,
+  });
+});
+
+test("a name reconnects nobody, a key does", () => {
+  expect(reconnects({ name: "x", retryForS: 60, backupUrl: null, startMode: "manual" })).toBe(false);
+  expect(reconnects({ key: "k" })).toBe(true);
+  expect(reconnects({ url: null })).toBe(true);
+});

@@ -1,0 +1,134 @@
+import { describe, expect, test } from "vitest";
+import type { Destination, Platform } from "../api/types";
+import { destination, input, known, status } from "./fixtures";
+import { canStart, canStop, headline, programName, tally } from "./headline";
+
+const off = destination({ enabled: false, state: "off" });
+const waiting = destination({ state: "waiting" });
+const live = destination();
+const retrying = destination({
+  name: "Kick",
+  state: "retrying",
+  reason: { code: "remote_closed", sentence: "Kick closed the connection." },
+});
+const slow = destination({ state: "slow" });
+const none = { inputs: { main: input({ state: "none" }) } };
+
+const manual = (id: string) => ({ id, startMode: "manual", position: 1 }) as Destination;
+
+function say(...args: Parameters<typeof known>) {
+  const { sentence, why, rest, tone, row } = headline(known(...args));
+  return { said: [sentence, why, rest].filter(Boolean).join(" | "), tone, row };
+}
+
+describe("headline", () => {
+  test("nothing to stream to", () => {
+    expect(say(status({})).said).toMatch(/^Add a place to stream to\./);
+  });
+
+  test("nobody sends", () => {
+    expect(say(status({ a: waiting, b: waiting, c: off }, none)).said).toBe(
+      "Ready. Waiting for OBS. | Start streaming to the address below. 2 places go live on their own.",
+    );
+    expect(say(status({ a: off }, none)).said).toMatch(/^Everything is switched off\./);
+    expect(say(status({ a: waiting }, none), [manual("a")]).said).toMatch(/Nothing goes out before Start sending/);
+  });
+
+  test("a picture that goes nowhere", () => {
+    expect(say(status({ a: off })).said).toMatch(/^Picture coming in, sent nowhere\./);
+  });
+
+  test("rehearsal: all that is on waits for a press", () => {
+    expect(say(status({ a: waiting, b: off }), [manual("a")]).said).toMatch(/^Rehearsal: nobody sees this\./);
+  });
+
+  test("all live", () => {
+    expect(say(status({ a: live, b: live, c: off }))).toEqual({
+      said: "Live on 2 | Everything arrives.",
+      tone: "good",
+      row: undefined,
+    });
+  });
+
+  test("one that waits for a press is no fault", () => {
+    expect(say(status({ a: live, b: waiting }), [manual("b")]).said).toBe(
+      "Live on 1 | 1 place waits for Start sending.",
+    );
+  });
+
+  test("one in trouble is named, and who is not affected", () => {
+    expect(say(status({ a: live, b: retrying, c: live, d: off }))).toEqual({
+      said: "Live on *2 of 3* | Kick closed the connection. | The other 2 are fine.",
+      tone: "warn",
+      row: "b",
+    });
+  });
+
+  test("one that is still connecting is not called fine", () => {
+    const said = say(status({ a: live, b: retrying, c: destination({ state: "connecting" }) })).said;
+    expect(said).toBe("Live on *1 of 3* | Kick closed the connection. | 1 other is fine.");
+  });
+
+  test("several slow ones are the upload", () => {
+    expect(say(status({ a: { ...slow, name: "A" }, b: { ...slow, name: "B" }, c: live })).said).toBe(
+      "Live on 3 | Your internet upload is too slow: A and B. | The other one is fine.",
+    );
+  });
+
+  test("not live before anything arrives there", () => {
+    expect(say(status({ a: destination({ state: "connecting" }), b: waiting })).said).toMatch(
+      /^Connecting to 2 places\./,
+    );
+    expect(say(status({ a: retrying })).said).toMatch(/^Live on \*0 of 1\*/);
+  });
+
+  test("a platform that waits for its own press is not called live", () => {
+    const youtube = { id: "youtube", name: "YouTube", goesLiveOnIngest: "afterPress" } as Platform;
+    const sending = destination({ name: "My channel", platform: "youtube" });
+    expect(say(status({ a: sending }), [], [youtube]).said).toBe(
+      "Sending to 1 | My channel may wait for a press on its own page.",
+    );
+    expect(say(status({ a: { ...sending, confirmed: true } }), [], [youtube]).said).toMatch(/^Live on 1/);
+  });
+
+  test("the publisher is gone", () => {
+    const lost = { inputs: { main: input({ state: "lost", since: "2026-11-21T20:46:00Z" }) } };
+    expect(say(status({ a: live }, lost)).said).toMatch(/^OBS stopped 0:12 ago/);
+  });
+
+  test("stopped by hand", () => {
+    expect(say(status({ a: waiting }, { broadcast: { started: false, stopped: true } })).said).toMatch(
+      /^Sending is stopped\./,
+    );
+  });
+});
+
+describe("start and stop", () => {
+  test("start only where it would begin something", () => {
+    expect(canStart(known(status({ a: waiting })))).toBe(false);
+    expect(canStart(known(status({ a: waiting }), [manual("a")]))).toBe(true);
+    expect(canStart(known(status({ a: off }), [manual("a")]))).toBe(false);
+    expect(canStart(known(status({ a: live }, { broadcast: { started: true, stopped: false } }), [manual("a")]))).toBe(
+      false,
+    );
+    expect(canStart(known(status({ a: waiting }, { broadcast: { started: false, stopped: true } })))).toBe(true);
+  });
+
+  test("stop only where something is going on", () => {
+    expect(canStop(known(status({ a: waiting, b: off })).places)).toBe(false);
+    expect(canStop(known(status({ a: retrying })).places)).toBe(true);
+  });
+});
+
+test("the tab counts what is live", () => {
+  expect(tally(known(status({ a: waiting })).places)).toBeNull();
+  expect(tally(known(status({ a: live, b: off })).places)).toEqual({ text: "1", whole: true });
+  expect(tally(known(status({ a: live, b: retrying, c: off })).places)).toEqual({ text: "1/2", whole: false });
+});
+
+test("programs by the names that people know", () => {
+  expect(programName("obs-output module (libobs version 32.0.1)")).toBe("OBS");
+  expect(programName("FMLE/3.0 (compatible; Lavf60.3.100)")).toBe("FFmpeg");
+  expect(programName(null)).toBe("OBS");
+  expect(programName("Larix Broadcaster")).toBe("Larix Broadcaster");
+});

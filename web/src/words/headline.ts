@@ -1,0 +1,172 @@
+import type { InputStatus, Status } from "../api/types";
+import { isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
+import { duration, list, timeWithSeconds } from "./format";
+import { language, t } from "./i18n";
+
+/** The state of everything in one sentence, and at most one cause in a second one. */
+export interface Headline {
+  /** May mark its telling part by `*…*`. */
+  sentence: string;
+  tone: Tone;
+  why: string;
+  /** The row that `why` speaks of. */
+  row?: string;
+  /** Who is not affected; follows `why`. */
+  rest?: string;
+}
+
+export interface Known {
+  status: Status;
+  places: Place[];
+  /** The box's time, ms. */
+  now: number;
+}
+
+/** When the box cannot be reached; `lastSeen` in ms, or `null` if it never was. */
+export function unreachable(lastSeen: number | null): Headline {
+  return {
+    sentence: t("headline.unreachable"),
+    tone: "bad",
+    why: lastSeen === null ? t("why.neverSeen") : t("why.unreachable", { time: timeWithSeconds(lastSeen) }),
+  };
+}
+
+export function headline({ status, places, now }: Known): Headline {
+  if (places.length === 0) return quiet(t("headline.noDestinations"), t("why.noDestinations"));
+  const input = mainInput(status);
+  const program = programName(input?.session?.program);
+  const on = places.filter((place) => place.status.enabled);
+
+  if (input?.state === "lost") {
+    const ago = duration(now - Date.parse(input.since));
+    return { sentence: t("headline.inputLost", { program, ago }), tone: "warn", why: t("why.inputLost") };
+  }
+  if (input === undefined || input.state === "none") {
+    if (on.length === 0) return quiet(t("headline.allOff"), t("why.allOff"));
+    const byHand = on.filter(isManual).length;
+    const alone = on.length - byHand;
+    return quiet(t("headline.ready", { program }), alone > 0 ? t("why.ready", { count: alone }) : t("why.readyManual"));
+  }
+  if (input.state === "connecting") return quiet(t("headline.connecting", { program }), t("why.connecting"));
+  if (status.broadcast.stopped) return quiet(t("headline.stopped"), t("why.stopped", { program }));
+  if (on.length === 0) return quiet(t("headline.nowhere"), t("why.nowhere"));
+  return onAir(status, on);
+}
+
+/** A picture comes in and at least one destination is on. */
+function onAir(status: Status, on: Place[]): Headline {
+  const expected = on.filter((place) => !(isManual(place) && place.status.state === "waiting"));
+  if (expected.length === 0 && !status.broadcast.started) {
+    return quiet(t("headline.rehearsal"), t("why.rehearsal"));
+  }
+  const live = expected.filter(isOnAir);
+  const troubled = expected.filter(isTrouble);
+  if (live.length === 0 && troubled.length === 0) {
+    return quiet(t("headline.goingOut", { count: expected.length }), t("why.connecting"));
+  }
+  const onlySending = live.filter(isOnlySending);
+  const numbers = { live: live.length, count: expected.length };
+  const whole = live.length === expected.length;
+  const sentence =
+    onlySending.length > 0
+      ? whole
+        ? t("headline.sendingAll", { count: live.length })
+        : t("headline.sendingPart", numbers)
+      : whole
+        ? t("headline.liveAll", { count: live.length })
+        : t("headline.livePart", numbers);
+  const tone: Tone = troubled.length > 0 ? "warn" : "good";
+  return { sentence, tone, ...cause(expected, troubled, onlySending, on.length - expected.length) };
+}
+
+/** The second line: the worst cause, and who is not affected. */
+function cause(
+  expected: Place[],
+  troubled: Place[],
+  onlySending: Place[],
+  waiting: number,
+): Pick<Headline, "why" | "row" | "rest"> {
+  const [first] = troubled;
+  if (first === undefined) {
+    const [sending] = onlySending;
+    if (sending) return { why: t("why.press", { name: sending.name }), row: sending.id };
+    return { why: waiting > 0 ? t("why.manualWait", { count: waiting }) : t("why.allFine") };
+  }
+  const others = expected.length - troubled.length;
+  const fine = expected.filter((place) => isOnAir(place) && !isTrouble(place)).length;
+  const rest =
+    fine === 0
+      ? {}
+      : { rest: fine === others ? t("why.othersFine", { count: fine }) : t("why.someFine", { count: fine }) };
+  const names = list(
+    troubled.map((place) => place.name),
+    language,
+  );
+  if (troubled.length === 1) {
+    const why = first.status.reason?.sentence ?? t("why.troubles", { count: 1, names });
+    return { why, row: first.id, ...rest };
+  }
+  if (troubled.every((place) => place.status.state === "slow")) return { why: t("why.uploadSlow", { names }), ...rest };
+  return { why: t("why.troubles", { count: troubled.length, names }), row: first.id, ...rest };
+}
+
+/** The input whose state the headline tells: the one that is furthest. */
+export function mainInput(status: Status): InputStatus | undefined {
+  const rank = { none: 0, connecting: 1, lost: 2, receiving: 3 };
+  return Object.values(status.inputs).reduce<InputStatus | undefined>(
+    (best, one) => (best === undefined || rank[one.state] > rank[best.state] ? one : best),
+    undefined,
+  );
+}
+
+/** What people call the program that says so of itself. OBS where nothing is known, as the page tells them to use it. */
+export function programName(program: string | null | undefined): string {
+  if (!program || /obs/i.test(program)) return "OBS";
+  if (/lavf|ffmpeg/i.test(program)) return "FFmpeg";
+  if (/gstreamer|gst/i.test(program)) return "GStreamer";
+  return program.slice(0, 24);
+}
+
+/** Whether *Start sending* has something to do: rows wait for it, or everything was stopped. */
+export function canStart({ status, places }: Pick<Known, "status" | "places">): boolean {
+  if (status.broadcast.stopped) return places.some((place) => place.status.enabled);
+  return !status.broadcast.started && places.some((place) => place.status.enabled && isManual(place));
+}
+
+/** Whether *Stop sending* has something to end. */
+export function canStop(places: readonly Place[]): boolean {
+  return places.some((place) => ["connecting", "live", "slow", "retrying"].includes(place.status.state));
+}
+
+/** The tab's short mark, `3/4` or `3`; `null` while nothing is on air. */
+export function tally(places: readonly Place[]): { text: string; whole: boolean } | null {
+  const on = places.filter((place) => place.status.enabled && place.status.state !== "waiting");
+  const live = on.filter(isOnAir).length;
+  if (live === 0) return null;
+  return { text: live === on.length ? `${live}` : `${live}/${on.length}`, whole: live === on.length };
+}
+
+function isManual(place: Place): boolean {
+  return place.settings?.startMode === "manual";
+}
+
+function quiet(sentence: string, why: string): Headline {
+  return { sentence, tone: "quiet", why };
+}
+
+/** What people call a codec, by its FourCC. */
+export function codecName(fourCc: string): string {
+  const names: Record<string, string> = {
+    avc1: "H.264",
+    hvc1: "HEVC",
+    av01: "AV1",
+    vp09: "VP9",
+    mp4a: "AAC",
+    Opus: "Opus",
+    fLaC: "FLAC",
+    "ac-3": "AC-3",
+    "ec-3": "E-AC-3",
+    ".mp3": "MP3",
+  };
+  return names[fourCc] ?? fourCc;
+}

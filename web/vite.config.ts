@@ -1,0 +1,25 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+// `npm run dev` serves the page with hot reload and hands the API on to a running box. The box takes writes only from
+// its own origin, so the proxy speaks as that origin.
+const box = process.env["BROOKBOX_URL"] ?? "http://127.0.0.1:8080";
+
+export default defineConfig({
+  plugins: [svelte()],
+  server: {
+    proxy: {
+      "/api": { target: box, changeOrigin: true, ws: true, headers: { origin: box } },
+    },
+  },
+  build: {
+    target: ["chrome111", "firefox114", "safari16.4"],
+    // The policy in the response header allows no `data:` fonts or styles, and one request less is not worth one more rule.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  test: {
+    include: ["src/**/*.test.ts"],
+  },
+});
