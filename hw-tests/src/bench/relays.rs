@@ -88,7 +88,7 @@ impl Running {
             }
             Relay::Floor => {
                 let port = ports::free();
-                let program = ctx.tools.brookboxd.with_file_name("floor");
+                let program = std::env::current_exe()?.with_file_name("floor");
                 let arguments = [format!("127.0.0.1:{port}"), format!("127.0.0.1:{sink}"), count.to_string()];
                 running.processes.push(Process::start("floor", &dir, program, |command| {
                     command.args(arguments);
