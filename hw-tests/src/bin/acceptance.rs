@@ -30,6 +30,9 @@ struct Arguments {
     /// Write the outcomes as JSON to this file.
     #[arg(long)]
     report: Option<PathBuf>,
+    /// Where each case gets its folder [default: build/acceptance]
+    #[arg(long)]
+    folder: Option<PathBuf>,
     /// Only list the cases.
     #[arg(long)]
     list: bool,
@@ -53,12 +56,13 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let tools = Tools::find()?;
+    let folder = arguments.folder.clone().unwrap_or_else(|| tools.build.join("acceptance"));
     let mut outcomes = Vec::new();
     if !arguments.timing {
-        outcomes.extend(runner::run(&waiting, &tools, arguments.jobs)?);
+        outcomes.extend(runner::run(&waiting, &tools, &folder, arguments.jobs)?);
     }
     if arguments.timing || arguments.all {
-        outcomes.extend(runner::run(&timing, &tools, 1)?);
+        outcomes.extend(runner::run(&timing, &tools, &folder, 1)?);
     }
     if outcomes.is_empty() {
         bail!("no case has that name");

@@ -104,17 +104,17 @@ fn neighbours(ctx: &Ctx) -> Result<()> {
     for id in [&club, &edited, &deleted] {
         daemon.wait_state(id, "live", secs(10))?;
     }
-    let patch = serde_json::json!({"key": "edited-key"});
+    let patch = serde_json::json!({"key": "changed"});
     daemon.ask("PATCH", &format!("/destinations/{edited}"), Some(&patch))?;
     daemon.ask("DELETE", &format!("/destinations/{deleted}"), None)?;
-    nginx.wait_publishing("edited-key", secs(5))?;
+    nginx.wait_publishing("changed", secs(5))?;
     // A new name alone reconnects nobody.
     daemon.ask("PATCH", &format!("/destinations/{edited}"), Some(&serde_json::json!({"name": "Renamed"})))?;
     let added = daemon.add_destination("Added", &nginx.url(), "added")?;
     daemon.wait_state(&added, "live", secs(5))?;
     publisher.done(secs(40))?;
     compare_file(ctx, Clip::BFrames, &nginx.finished(BROADCAST_KEY, secs(15))?, Part::All)?;
-    for key in ["edited", "edited-key", "deleted", "added"] {
+    for key in ["edited", "changed", "deleted", "added"] {
         let file = nginx.finished(key, secs(15))?;
         compare_file(ctx, Clip::BFrames, &file, Part::Run).with_context(|| key.to_owned())?;
         ensure!(nginx.recordings(key)?.len() == 1, "{key} was connected more than once");

@@ -78,8 +78,16 @@ fn configure(config: &Path, recordings: &Path, clip: &Path, server: &str, key: &
     std::fs::create_dir_all(&profile)?;
     std::fs::create_dir_all(&scenes)?;
     let global = ini(&[
-        // Not the first start: no wizard, no question.
-        ("General", &[("FirstRun", "true"), ("LastVersion", "486539266"), ("EnableAutoUpdates", "false")]),
+        // Not the first start: no wizard, no question; also none when it is closed while it streams.
+        (
+            "General",
+            &[
+                ("FirstRun", "true"),
+                ("LastVersion", "486539266"),
+                ("EnableAutoUpdates", "false"),
+                ("ConfirmOnExit", "false"),
+            ],
+        ),
         ("Video", &[("Renderer", "OpenGL")]),
         (
             "Basic",
