@@ -22,6 +22,8 @@ pub struct Case {
     pub beds: &'static [Bed],
     /// Measures time or load: runs alone.
     pub timing: bool,
+    /// Needs what is not installed everywhere: runs only when asked for.
+    pub optional: bool,
     /// Longer than this is a failure, in seconds.
     pub limit_s: u64,
     /// Fails with an error or a panic.
@@ -32,13 +34,20 @@ impl Case {
     /// A case that needs the daemon at hand, does not measure time and ends within two minutes.
     #[must_use]
     pub const fn new(name: &'static str, run: fn(&Ctx) -> Result<()>) -> Self {
-        Self { name, beds: Bed::AT_HAND, timing: false, limit_s: 120, run }
+        Self { name, beds: Bed::AT_HAND, timing: false, optional: false, limit_s: 120, run }
     }
 
     /// Runs alone.
     #[must_use]
     pub const fn timing(mut self) -> Self {
         self.timing = true;
+        self
+    }
+
+    /// Runs only when asked for.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
         self
     }
 

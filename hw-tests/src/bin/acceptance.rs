@@ -21,6 +21,9 @@ struct Arguments {
     /// Run both kinds (the timing ones after the others).
     #[arg(long, conflicts_with = "timing")]
     all: bool,
+    /// Run the cases that need what is not installed everywhere, instead of the usual ones.
+    #[arg(long)]
+    optional: bool,
     /// Cases side by side. Most of their time is waiting for frames.
     #[arg(long, default_value_t = 3)]
     jobs: usize,
@@ -46,7 +49,7 @@ fn main() -> Result<ExitCode> {
     }
     let here = |case: &runner::Case| {
         let named = arguments.words.is_empty() || arguments.words.iter().any(|word| case.name.contains(word.as_str()));
-        named && case.beds.contains(&Bed::Local)
+        named && case.optional == arguments.optional && case.beds.contains(&Bed::Local)
     };
     let (timing, waiting): (Vec<_>, Vec<_>) = cases::all().into_iter().filter(here).partition(|case| case.timing);
     if arguments.list {
