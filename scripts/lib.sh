@@ -78,7 +78,7 @@ need_toolchains() {
 
 # fingerprint PATH...: one hash over names and contents of all files below, leaving out what is generated.
 fingerprint() {
-  find "$@" \( -name node_modules -o -name dist -o -name .svelte-kit -o -name test-results \) -prune -o -type f -print0 |
+  find "$@" \( -name node_modules -o -name schema.d.ts -o -name dist -o -name .svelte-kit -o -name test-results \) -prune -o -type f -print0 |
     LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 

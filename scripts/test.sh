@@ -46,17 +46,17 @@ fuzz() {
   cd "$ROOT/appliance/fuzz" || return
   # cargo-fuzz wants flags that only a nightly admits to; on the stable compiler they are asked for by this variable.
   export RUSTC_BOOTSTRAP=1
-  cargo fuzz build --sanitizer address || return
-  for target in $(cargo fuzz list); do
+  cargo fuzz build --fuzz-dir . --sanitizer address || return
+  for target in $(cargo fuzz list --fuzz-dir .); do
     printf '\n== %s for %s s\n' "$target" "$FUZZ_SECONDS"
     local corpora=("$ROOT/build/fuzz/$target")
     mkdir -p "${corpora[0]}"
     [ ! -d "seeds/$target" ] || corpora+=("seeds/$target")
-    cargo fuzz run --sanitizer address "$target" "${corpora[@]}" -- -max_total_time="$FUZZ_SECONDS" \
+    cargo fuzz run --fuzz-dir . --sanitizer address "$target" "${corpora[@]}" -- -max_total_time="$FUZZ_SECONDS" \
       -rss_limit_mb=512 -timeout=5 -max_len=65536 -print_final_stats=1 2>&1 | grep -vE '^#[0-9]+.*(NEW|REDUCE|pulse)' ||
       failed=$((failed + 1))
   done
-  printf '%s passed, %s failed\n' "$(($(cargo fuzz list | wc -l) - failed))" "$failed"
+  printf '%s passed, %s failed\n' "$(($(cargo fuzz list --fuzz-dir . | wc -l) - failed))" "$failed"
   [ "$failed" = 0 ]
 }
 web_check() { npm run --prefix web --silent check; }

@@ -14,6 +14,7 @@
 )]
 
 pub mod bed;
+pub mod bench;
 pub mod cases;
 pub mod daemon;
 pub mod fault;

@@ -1,12 +1,14 @@
 //! Messages, their kinds, and what sits right inside their bodies.
 
+use std::fmt;
+
 use crate::{
     ErrorKind,
     amf::{self, Value},
 };
 
 /// One RTMP message as it came in: whole body, chunk headers removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Message type id, see [`kind`].
     pub kind: u8,
@@ -16,6 +18,16 @@ pub struct Message {
     pub timestamp: u32,
     /// The whole body.
     pub body: Vec<u8>,
+}
+
+/// Shows how long the body is: it may be megabytes, or a command with a stream name in it.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, stream_id, timestamp, body } = self;
+        let mut shown = f.debug_struct("Message");
+        shown.field("kind", kind).field("stream_id", stream_id).field("timestamp", timestamp);
+        shown.field("body", &format_args!("{} bytes", body.len())).finish()
+    }
 }
 
 /// Message type ids (RTMP 1.0 §5.4, §7.1).

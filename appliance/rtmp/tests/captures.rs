@@ -103,6 +103,17 @@ fn gstreamer() {
 }
 
 #[test]
+fn librtmp() {
+    check(
+        include_bytes!("captures/publisher-librtmp-2.4.bin"),
+        &[&format!("Publish live {KEY} a=b&c=d"), "Unpublish"],
+        [87, 32, 14],
+        "4805a3caca86b491c737118a03810d258a7082ecb6fb09c2846175cf55811398",
+        true,
+    );
+}
+
+#[test]
 fn obs() {
     let bytes = include_bytes!("captures/publisher-obs-29.0.bin");
     check(

@@ -187,6 +187,10 @@ fn extended_delta_and_type_3_beginning_a_message() {
         // Leaves it out: librtmp writes this when the time has not moved.
         vec![0xc4],
         b"d".to_vec(),
+        // And repeats it again.
+        vec![0xc4],
+        delta.to_be_bytes().to_vec(),
+        b"D".to_vec(),
         // A header with a short time ends it.
         header(2, 4, 5, 0, 0, 0),
         b"e".to_vec(),
@@ -195,9 +199,9 @@ fn extended_delta_and_type_3_beginning_a_message() {
     ]
     .concat();
     let messages = read_all(&bytes).unwrap();
-    assert_eq!(bodies(&messages), [b"a", b"b", b"c", b"d", b"e", b"f"]);
-    let after = 10 + 2 * delta;
-    assert_eq!(times(&messages), [10, 10 + delta, after, after, after + 5, after + 10]);
+    assert_eq!(bodies(&messages), [b"a", b"b", b"c", b"d", b"D", b"e", b"f"]);
+    let (two, three) = (10 + 2 * delta, 10 + 3 * delta);
+    assert_eq!(times(&messages), [10, 10 + delta, two, two, three, three + 5, three + 10]);
 }
 
 #[test]

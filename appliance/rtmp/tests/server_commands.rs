@@ -310,6 +310,32 @@ fn media_kinds() {
     );
 }
 
+/// A client that publishes on stream 0 and goes on with the number it was given.
+#[test]
+fn publish_on_a_number_that_was_not_given_out() {
+    for (stream_id, name, values) in [
+        (0, "deleteStream", &[Value::Null, 1.0.into()][..]),
+        (1, "closeStream", &[Value::Null]),
+        (0, "closeStream", &[]),
+    ] {
+        let mut peer = RawPeer::connected();
+        peer.command(0, "createStream", 2.0, &[Value::Null]).unwrap();
+        peer.command(0, "publish", 3.0, &[Value::Null, KEY.into(), "live".into()]).unwrap();
+        peer.server.accept_publish();
+        peer.send(4, &message(kind::AUDIO, 1, 4, b"a")).unwrap();
+        peer.send(4, &message(kind::AUDIO, 0, 5, b"b")).unwrap();
+        peer.command(stream_id, name, 0.0, values).unwrap();
+        let events = peer.events();
+        assert!(
+            matches!(
+                events[..],
+                [ServerEvent::Publish { .. }, ServerEvent::Media(_), ServerEvent::Media(_), ServerEvent::Unpublish]
+            ),
+            "{name}: {events:?}"
+        );
+    }
+}
+
 #[test]
 fn aggregates_are_split() {
     let part = |kind: u8, time: u8, body: &[u8]| {

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{BROADCAST_KEY, compare_file};
+use super::{BROADCAST_KEY, compare_file, secret_file};
 use crate::bed::Ctx;
 use crate::daemon::{Daemon, Options};
 use crate::fault::{self, Fault, Faulty};
@@ -66,7 +66,12 @@ fn off_and_on(ctx: &Ctx) -> Result<()> {
         Ok(tap.visits().first().is_some_and(|visit| visit.ended_properly && visit.closed).then_some(()))
     })?;
     daemon.switch(&club, true)?;
-    let status = daemon.wait_state(&club, "live", secs(3))?;
+    daemon.wait_state(&club, "live", secs(3))?;
+    // The bitrate is a mean: it takes a moment to be known.
+    let status = wait::until(secs(7), "a measured bitrate", || {
+        let status = daemon.destination(&club)?;
+        Ok((!status["bitrateBps"].is_null()).then_some(status))
+    })?;
     ensure!(tap.visits().len() == 2, "there were {} connections", tap.visits().len());
     for field in ["name", "platform", "output", "enabled", "since", "bitrateBps", "rttMs", "queueMs", "framesSent"] {
         ensure!(!status[field].is_null(), "live, but {field} is not known: {status}");
@@ -88,9 +93,8 @@ fn stop_and_start(ctx: &Ctx) -> Result<()> {
         Ok((tap.visits().iter().filter(|visit| visit.ended_properly && visit.closed).count() == 2).then_some(()))
     })?;
     for id in &on {
-        let status = daemon.destination(id)?;
+        let status = daemon.wait_state(id, "waiting", secs(1))?;
         ensure!(status["enabled"] == true, "stop moved a switch: {status}");
-        ensure!(status["state"] == "waiting", "after stop: {status}");
     }
     daemon.ask("POST", "/broadcast/start", None)?;
     for id in &on {
@@ -176,7 +180,7 @@ fn shapes(ctx: &Ctx) -> Result<()> {
 fn variables(ctx: &Ctx) -> Result<()> {
     let tap = Tap::start()?;
     let file = ctx.dir.join("variables");
-    std::fs::write(&file, format!("CLUB_PORT={}\nCLUB_KEY=key-from-a-file\n", tap.port))?;
+    secret_file(&file, &format!("CLUB_PORT={}\nCLUB_KEY=key-from-a-file\n", tap.port))?;
     let config = format!("[variables]\nfile = \"{}\"\n", file.display());
     let daemon = Daemon::start_as(ctx, "box", Options { config: Some(config), ..Options::default() })?;
     daemon.add_destination("Club", "rtmp://127.0.0.1:${CLUB_PORT}/live", "${CLUB_KEY}")?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 
+use super::secret_file;
 use crate::bed::Ctx;
 use crate::daemon::{Daemon, Options, PASSWORD};
 use crate::fault::{self, Fault, Faulty};
@@ -47,7 +48,7 @@ fn forms() -> Vec<String> {
 
 fn nowhere(ctx: &Ctx) -> Result<()> {
     let variables = ctx.dir.join("variables");
-    fs::write(&variables, format!("CLUB={NAMED}\n"))?;
+    secret_file(&variables, &format!("CLUB={NAMED}\n"))?;
     let options = Options {
         config: Some(format!("[variables]\nfile = \"{}\"\n", variables.display())),
         // As talkative as it gets.
@@ -76,7 +77,7 @@ fn nowhere(ctx: &Ctx) -> Result<()> {
         let _ = Wire::connect(daemon.rtmp())?.publish(app, WRONG);
     }
     let wrong = json!({"name": "x", "platform": "custom", "url": format!("rtmp:// {BAD_URL}/live/{BAD_URL}"), "key": BAD_URL,
-        "enabled": "perhaps", BAD_URL: 1});
+        "enabled": "perhaps"});
     seen.push(("a wrong destination".to_owned(), daemon.call("POST", "/destinations", Some(&wrong))?.text));
     let wrong = json!({"username": "mara", "password": WRONG});
     seen.push(("a wrong sign-in".to_owned(), daemon.call("POST", "/login", Some(&wrong))?.text));
@@ -131,7 +132,7 @@ fn nowhere(ctx: &Ctx) -> Result<()> {
     daemon.terminate()?;
     seen.push(("the log".to_owned(), daemon.process().said()));
     ensure!(
-        seen.last().is_some_and(|(_, log)| log.lines().count() > 20),
+        seen.last().is_some_and(|(_, log)| log.lines().count() > 10),
         "nothing was logged: the search means nothing"
     );
     files(&daemon.data(), &mut seen)?;

@@ -288,8 +288,8 @@ enum Time {
     Delta(u32),
     /// Type 3: the delta there was before.
     Same,
-    /// Type 3 of a sender that leaves the repeated extended timestamp out. Such senders (librtmp) use type 3 for a new message
-    /// only when its time is that of the last one.
+    /// Type 3 of a sender that leaves the repeated extended timestamp out. librtmp does so for a new message, which it begins
+    /// with type 3 only if its time is that of the last one.
     Unmoved,
 }
 
@@ -345,8 +345,8 @@ fn parse_from(rest: &mut &[u8], streams: &[Stream]) -> Result<Option<Header>, Er
     Ok(Some(Header { csid, index, time, extended, len_kind, stream_id }))
 }
 
-/// The timestamp of a type 3 header. The extended field is repeated (§5.3.1.3), but librtmp and others leave it out: it is
-/// there if the bytes are the ones that would be repeated. `None` if that cannot be told yet.
+/// The timestamp of a type 3 header. The extended field is repeated (§5.3.1.3), but some leave it out: it is there if the bytes
+/// are the ones that would be repeated. `None` if that cannot be told yet.
 fn extended(rest: &mut &[u8], stream: Option<&Stream>) -> Option<(Time, Option<u32>)> {
     let Some(field) = stream.and_then(|stream| stream.extended) else { return Some((Time::Same, None)) };
     let repeated = field.to_be_bytes();

@@ -1,5 +1,8 @@
 //! The server's side of a connection.
 
+mod event;
+mod name;
+
 use std::{collections::VecDeque, fmt};
 
 use crate::{
@@ -10,6 +13,10 @@ use crate::{
     link::{Incoming, Link},
     message::{kind, split_aggregate, user_control},
 };
+use event::{text_len, weight};
+use name::{checked_text, shown_text, split_name};
+
+pub use event::{Refusal, ServerEvent};
 
 /// What a peer may make a [`ServerSession`] hold. All sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,113 +78,6 @@ impl Default for ServerConfig {
             chunk_size: 65_536,
             window: 2_500_000,
         }
-    }
-}
-
-/// What happened on a connection.
-#[derive(Clone, PartialEq)]
-#[non_exhaustive]
-pub enum ServerEvent {
-    /// `connect` came and has been answered.
-    Connected {
-        /// Application: everything between host and stream name, query included. May be empty or nested. Some clients put the
-        /// stream key here.
-        app: String,
-        /// The address the client used.
-        tc_url: String,
-        /// What the client calls itself (`flashVer`).
-        program: Option<String>,
-        /// Enhanced RTMP: the client named codecs or abilities.
-        enhanced: bool,
-    },
-    /// A publisher asks to be let in: answer with [`ServerSession::accept_publish`] or [`ServerSession::refuse`].
-    Publish {
-        /// Application, without a stream key that the client put there; query included.
-        app: String,
-        /// Stream name up to its `?`, without directories before it.
-        key: SecretKey,
-        /// Stream name behind its `?`, or that of the application if the key came from there.
-        query: String,
-        /// What the client calls itself (`flashVer`).
-        program: Option<String>,
-    },
-    /// A viewer asks for a stream: [`ServerSession::refuse`] is the only answer there is.
-    Play {
-        /// As in `Publish`.
-        app: String,
-        /// As in `Publish`.
-        key: SecretKey,
-        /// As in `Publish`.
-        query: String,
-        /// As in `Publish`.
-        program: Option<String>,
-    },
-    /// Audio, video or data of the accepted publisher: kinds 8, 9 and 18, never empty. Data in AMF3 form has become 18,
-    /// aggregates have been split; all else, `@setDataFrame` included, is as it came.
-    Media(Message),
-    /// The publisher ended its stream on purpose (`FCUnpublish`, `deleteStream`, `closeStream`). Nothing more is taken from it.
-    Unpublish,
-}
-
-/// Leaves out all that may hold a stream key, and the bodies of media.
-impl fmt::Debug for ServerEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connected { program, enhanced, .. } => {
-                let mut shown = f.debug_struct("Connected");
-                shown.field("program", program).field("enhanced", enhanced).finish_non_exhaustive()
-            }
-            Self::Publish { program, .. } => {
-                f.debug_struct("Publish").field("program", program).finish_non_exhaustive()
-            }
-            Self::Play { program, .. } => f.debug_struct("Play").field("program", program).finish_non_exhaustive(),
-            Self::Media(message) => f.debug_tuple("Media").field(message).finish(),
-            Self::Unpublish => f.write_str("Unpublish"),
-        }
-    }
-}
-
-/// Why a request is refused, in the codes that clients know. OBS takes each of them as final and does not try again at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// `NetStream.Publish.BadName`: the name is wrong or somebody else is publishing with it.
-    BadName,
-    /// `NetStream.Publish.Denied`.
-    Denied,
-    /// `NetStream.Publish.Rejected`.
-    Rejected,
-    /// `NetStream.Failed`.
-    Failed,
-    /// `NetConnection.Connect.InvalidApp`.
-    InvalidApp,
-    /// `NetStream.Play.StreamNotFound`.
-    StreamNotFound,
-}
-
-impl Refusal {
-    /// The code on the wire.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::BadName => "NetStream.Publish.BadName",
-            Self::Denied => "NetStream.Publish.Denied",
-            Self::Rejected => "NetStream.Publish.Rejected",
-            Self::Failed => "NetStream.Failed",
-            Self::InvalidApp => "NetConnection.Connect.InvalidApp",
-            Self::StreamNotFound => "NetStream.Play.StreamNotFound",
-        }
-    }
-
-    fn info(self) -> Object {
-        let description = match self {
-            Self::BadName => "The stream key is not known or is in use.",
-            Self::Denied => "Publishing is not allowed.",
-            Self::Rejected => "The stream was rejected.",
-            Self::Failed => "The server cannot take the stream.",
-            Self::InvalidApp => "There is no such application.",
-            Self::StreamNotFound => "There is no such stream.",
-        };
-        command::info("error", self.code(), description)
     }
 }
 
@@ -370,9 +270,9 @@ impl ServerSession {
                 message.body.remove(0);
             }
         }
-        let State::Publishing { stream_id, .. } = self.state else { return Ok(()) };
         // Another stream of the same connection is not ours to mix in; an id we never gave out is an odd client's.
-        if message.body.is_empty() || (message.stream_id != stream_id && self.is_stream(message.stream_id)) {
+        let another = self.is_stream(message.stream_id) && !self.is_published(message.stream_id);
+        if message.body.is_empty() || another || !matches!(self.state, State::Publishing { .. }) {
             return Ok(());
         }
         self.push(ServerEvent::Media(message))
@@ -405,7 +305,7 @@ impl ServerSession {
             "play" => self.ask(&mut command, true),
             "FCUnpublish" => {
                 self.answer(&command, Value::Null)?;
-                if self.publishing().is_some() {
+                if matches!(self.state, State::Publishing { .. }) {
                     let done = command::info("status", "NetStream.Unpublish.Success", "The stream is unpublished.");
                     self.link.send_command(command.wrapping, 0, "onFCUnpublish", 0.0, &[Value::Null, done.into()])?;
                 }
@@ -415,7 +315,7 @@ impl ServerSession {
                 let Some(stream_id) = command.number().and_then(command::stream_id) else { return Ok(()) };
                 self.delete_stream(stream_id)
             }
-            "closeStream" if self.publishing() == Some(command.stream_id) => self.unpublish(),
+            "closeStream" if self.is_published(command.stream_id) => self.unpublish(),
             "closeStream" => Ok(()),
             // Nothing to be done, but clients of Flash Media Server's age wait for the answer.
             "releaseStream" | "FCPublish" | "_checkbw" => self.answer(&command, Value::Null),
@@ -466,10 +366,11 @@ impl ServerSession {
     }
 
     fn delete_stream(&mut self, stream_id: u32) -> Result<(), ErrorKind> {
+        let published = self.is_published(stream_id);
         if stream_id < u16::BITS {
             self.streams &= !(1 << stream_id);
         }
-        if self.publishing() == Some(stream_id) { self.unpublish() } else { Ok(()) }
+        if published { self.unpublish() } else { Ok(()) }
     }
 
     fn ask(&mut self, command: &mut Command, play: bool) -> Result<(), ErrorKind> {
@@ -497,11 +398,10 @@ impl ServerSession {
         Ok(())
     }
 
-    fn publishing(&self) -> Option<u32> {
-        match self.state {
-            State::Publishing { stream_id, .. } => Some(stream_id),
-            State::Idle | State::Asked { .. } | State::Over => None,
-        }
+    /// Whether a message stream is the publisher's. A client that publishes on an id that we never gave out means the one
+    /// stream that it has.
+    fn is_published(&self, stream_id: u32) -> bool {
+        matches!(self.state, State::Publishing { stream_id: ours, .. } if ours == stream_id || !self.is_stream(ours))
     }
 
     fn is_stream(&self, stream_id: u32) -> bool {
@@ -530,86 +430,4 @@ fn enhanced_properties(properties: Object, asked: &Object) -> Object {
         properties = properties.with("fourCcList", Value::StrictArray(vec![Value::from("*")]));
     }
     properties.with("videoFourCcInfoMap", any.clone()).with("audioFourCcInfoMap", any).with("capsEx", f64::from(0x0e))
-}
-
-/// Application, key and query, wherever the client put them.
-///
-/// The key is what follows the last slash of the stream name, up to a `?`. Clients that ask only for an address and no stream
-/// name leave the name empty; the key is then at the end of the application.
-fn split_name(app: &str, name: &str) -> (String, SecretKey, String) {
-    let (path, query) = name.split_once('?').unwrap_or((name, ""));
-    let path = path.trim_matches('/');
-    if path.is_empty() {
-        let (before, last) = app.rsplit_once('/').unwrap_or(("", app));
-        let (key, app_query) = last.split_once('?').unwrap_or((last, ""));
-        let query = if query.is_empty() { app_query } else { query };
-        return (before.to_owned(), key.into(), query.to_owned());
-    }
-    let (directories, key) = path.rsplit_once('/').unwrap_or(("", path));
-    let app = [app, directories].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    (app, key.into(), query.to_owned())
-}
-
-/// Bytes that an event holds besides its own size.
-fn weight(event: &ServerEvent) -> usize {
-    match event {
-        ServerEvent::Media(message) => message.body.capacity(),
-        ServerEvent::Connected { app, tc_url, program, .. } => app.len() + tc_url.len() + text_len(program),
-        ServerEvent::Publish { app, key, query, program } | ServerEvent::Play { app, key, query, program } => {
-            app.len() + key.expose().len() + query.len() + text_len(program)
-        }
-        ServerEvent::Unpublish => 0,
-    }
-}
-
-fn text_len(text: &Option<String>) -> usize {
-    text.as_ref().map_or(0, String::len)
-}
-
-/// Names and addresses are kept for as long as the connection lasts.
-fn checked_text(text: &str) -> Result<&str, ErrorKind> {
-    if text.len() > MAX_TEXT { Err(ErrorKind::Command("a name is longer than 8192 bytes")) } else { Ok(text) }
-}
-
-const MAX_TEXT: usize = 8192;
-
-/// A text of the peer that people will see.
-fn shown_text(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_wherever_they_are() {
-        let split = |app, name| {
-            let (app, key, query) = split_name(app, name);
-            (app, key.expose().to_owned(), query)
-        };
-        let is = |app: &str, key: &str, query: &str| (app.to_owned(), key.to_owned(), query.to_owned());
-        assert_eq!(split("live", "KEY"), is("live", "KEY", ""));
-        assert_eq!(split("live", "KEY?a=b&c=d?e"), is("live", "KEY", "a=b&c=d?e"));
-        assert_eq!(split("", "KEY"), is("", "KEY", ""));
-        assert_eq!(split("a/b", "c/KEY?x=/y"), is("a/b/c", "KEY", "x=/y"));
-        assert_eq!(split("", "c/KEY"), is("c", "KEY", ""));
-        assert_eq!(split("live?t=1", "KEY"), is("live?t=1", "KEY", ""));
-        assert_eq!(split("live/KEY", ""), is("live", "KEY", ""));
-        assert_eq!(split("live/KEY?x=1", ""), is("live", "KEY", "x=1"));
-        assert_eq!(split("live/KEY", "?x=1"), is("live", "KEY", "x=1"));
-        assert_eq!(split("KEY", "/"), is("", "KEY", ""));
-        assert_eq!(split("", ""), is("", "", ""));
-    }
-
-    #[test]
-    fn debug_shows_no_key() {
-        let event = ServerEvent::Publish {
-            app: "canary".into(),
-            key: "canary".into(),
-            query: "canary".into(),
-            program: Some("obs".into()),
-        };
-        assert_eq!(format!("{event:?}"), r#"Publish { program: Some("obs"), .. }"#);
-    }
 }
