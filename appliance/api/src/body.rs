@@ -10,7 +10,7 @@ use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 
 /// Largest JSON body, in bytes.
-pub(crate) const JSON_BYTES: usize = 64 << 10;
+const JSON_BYTES: usize = 64 << 10;
 /// How much of a larger one is read and thrown away, so that its sender gets to see the answer.
 const DRAINED: usize = 1 << 20;
 
@@ -42,7 +42,8 @@ impl Json {
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
+/// A body up to its limit.
+pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
     let mut limited = Limited::new(body, DRAINED);
     let mut kept = Vec::new();
     let mut seen = 0;

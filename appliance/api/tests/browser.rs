@@ -411,3 +411,26 @@ async fn noise_is_not_answered_with_anything_but_an_error() {
     }
     assert_eq!(test_box.client().get("/healthz").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_the_other() {
+    let (test_box, owner) = TestBox::claimed().await;
+    let mut stream = TcpStream::connect(test_box.http).await.unwrap();
+    let host = format!("Host: {}\r\n", test_box.http);
+    let cookies = owner.credentials();
+    // Two at once, then one more, with a body between.
+    let text = format!(
+        "GET /api/v1/me HTTP/1.1\r\n{host}{cookies}\r\n\
+         POST /api/v1/broadcast/start HTTP/1.1\r\n{host}{cookies}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}\
+         HEAD /api/v1/inputs HTTP/1.1\r\n{host}{cookies}Connection: close\r\n\r\n"
+    );
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut all = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut all)).await.unwrap().unwrap();
+    let answers: Vec<_> = all.split("HTTP/1.1 ").skip(1).collect();
+    assert_eq!(answers.len(), 3, "{all}");
+    assert!(answers.iter().all(|answer| answer.starts_with("200 ")), "{all}");
+    assert!(answers[1].contains("\"started\":true"));
+    assert!(answers[2].ends_with("\r\n\r\n"), "HEAD has no body");
+    assert!(answers[2].contains("content-length: ") && answers[2].contains("cache-control: no-store"));
+}

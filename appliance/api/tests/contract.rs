@@ -364,3 +364,54 @@ async fn the_box_has_a_name_and_a_notice() {
     assert_eq!(owner.delete("/api/v1/system/claim").await.status, 204);
     assert_eq!(owner.get("/api/v1/system").await.body["claim"], json!(null));
 }
+
+#[tokio::test]
+async fn a_write_is_done_to_its_end_whoever_waits_for_it() {
+    let (test_box, owner) = TestBox::claimed().await;
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        let new = json!({"name": number.to_string(), "url": "rtmp://192.0.2.7/app", "key": "k", "enabled": false});
+        ids.push(owner.post("/api/v1/destinations", new).await.body["id"].as_str().unwrap().to_owned());
+    }
+    for (number, id) in ids.iter().enumerate() {
+        let request = format!(
+            "DELETE /api/v1/destinations/{id} HTTP/1.1\r\nHost: {}\r\n{}\r\n",
+            test_box.http,
+            owner.credentials()
+        );
+        let mut stream = tokio::net::TcpStream::connect(test_box.http).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+        // Gone at another moment each time: before it is read, while it is stored, while the engine is told.
+        tokio::time::sleep(std::time::Duration::from_micros(100 * number as u64)).await;
+        drop(stream);
+    }
+    common::eventually("store and engine agree", async || {
+        let stored: Vec<_> = test_box.store.destinations().unwrap().into_iter().map(|one| one.id).collect();
+        let mut running: Vec<_> = test_box.engine.snapshot().destinations.keys().map(ToString::to_string).collect();
+        running.sort_by_key(|id| ids.iter().position(|known| known == id));
+        stored == running
+    })
+    .await;
+    // Most of the requests did arrive.
+    assert!(test_box.store.destinations().unwrap().len() < 20);
+}
+
+#[tokio::test]
+async fn an_ended_engine_is_said_so() {
+    let (test_box, owner) = TestBox::claimed().await;
+    assert_eq!(owner.get("/readyz").await.body, json!({"status": "ok"}));
+    test_box.engine.stop().await.unwrap();
+    common::eventually("not ready", async || owner.get("/readyz").await.code() == "engine_ended").await;
+    let new = json!({"url": "rtmp://192.0.2.7/app", "key": "k", "enabled": false});
+    for (path, body) in [
+        ("/api/v1/destinations", new),
+        ("/api/v1/broadcast/start", json!({})),
+        ("/api/v1/inputs", json!({"name": "Guest"})),
+        ("/api/v1/refusals/192.0.2.9/block", json!({})),
+    ] {
+        let answer = owner.post(path, body).await;
+        assert_eq!((answer.status, answer.code()), (503, "engine_ended"), "{path}");
+    }
+    assert_eq!(owner.get("/healthz").await.status, 200);
+    assert_eq!(owner.get("/api/v1/destinations").await.status, 200);
+}
