@@ -47,3 +47,11 @@ fn compare_file(ctx: &Ctx, clip: Clip, file: &Path, part: Part) -> Result<()> {
     ctx.note(equal.to_string());
     Ok(())
 }
+
+/// A file that only its owner can read.
+fn secret_file(path: &Path, text: &str) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file =
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600).write(true).create_new(true).open(path)?;
+    Ok(std::io::Write::write_all(&mut file, text.as_bytes())?)
+}

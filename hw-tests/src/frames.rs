@@ -95,8 +95,15 @@ pub enum Part {
     /// One unbroken run of packets, from a keyframe on: for a destination that came later or was ended earlier.
     Run,
     /// What both files have, when each may have begun and ended at another moment: no hole from the first common packet
-    /// to the last.
+    /// to the last. Their writer rounded the times of each by itself, so they may differ by 1 ms.
     Overlap,
+}
+
+impl Part {
+    /// By how many milliseconds times may differ.
+    fn rounding(self) -> u64 {
+        u64::from(self == Self::Overlap)
+    }
 }
 
 /// What a comparison found.
@@ -134,7 +141,7 @@ pub fn compare(published: &Frames, arrived: &Frames, part: Part) -> Result<Equal
         match run(kind, sent, got, part) {
             Ok(start) => {
                 packets.insert(kind.clone(), got.len());
-                times(kind, &sent[start..], got, &mut offsets, &mut faults)?;
+                times(kind, &sent[start..], got, part.rounding(), &mut offsets, &mut faults)?;
             }
             Err(fault) => writeln!(faults, "{kind}: {fault}")?,
         }
@@ -147,7 +154,7 @@ pub fn compare(published: &Frames, arrived: &Frames, part: Part) -> Result<Equal
         writeln!(faults, "{kind}: arrived, but was never published")?;
     }
     if let [(first, _), rest @ ..] = &offsets[..]
-        && rest.iter().any(|(offset, _)| offset != first)
+        && rest.iter().any(|(offset, _)| offset.abs_diff(*first) > part.rounding())
     {
         writeln!(faults, "audio and video were moved against each other: {offsets:?}")?;
     }
@@ -208,13 +215,15 @@ fn times(
     kind: &str,
     sent: &[Packet],
     got: &[Packet],
+    rounding: u64,
     offsets: &mut Vec<(i64, String)>,
     faults: &mut String,
 ) -> Result<()> {
     let (Some(a), Some(b)) = (sent.first(), got.first()) else { return Ok(()) };
     let offset = b.dts - a.dts;
     offsets.push((offset, kind.to_owned()));
-    let moved = sent.iter().zip(got).enumerate().find(|(_, (a, b))| b.dts - a.dts != offset || b.pts - a.pts != offset);
+    let off = |sent: i64, got: i64| (got - sent).abs_diff(offset) > rounding;
+    let moved = sent.iter().zip(got).enumerate().find(|(_, (a, b))| off(a.dts, b.dts) || off(a.pts, b.pts));
     if let Some((at, (a, b))) = moved {
         writeln!(
             faults,

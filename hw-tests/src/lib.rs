@@ -13,7 +13,9 @@
     reason = "a test program: it prints, and a panic is a failed case, caught and reported by the runner"
 )]
 
+pub mod auth;
 pub mod bed;
+pub mod bench;
 pub mod cases;
 pub mod daemon;
 pub mod fault;
@@ -25,5 +27,6 @@ pub mod process;
 pub mod procfs;
 pub mod runner;
 pub mod tap;
+pub mod text;
 pub mod wait;
 pub mod wire;

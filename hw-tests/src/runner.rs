@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -22,6 +22,8 @@ pub struct Case {
     pub beds: &'static [Bed],
     /// Measures time or load: runs alone.
     pub timing: bool,
+    /// Needs what is not installed everywhere: runs only when asked for.
+    pub optional: bool,
     /// Longer than this is a failure, in seconds.
     pub limit_s: u64,
     /// Fails with an error or a panic.
@@ -32,13 +34,20 @@ impl Case {
     /// A case that needs the daemon at hand, does not measure time and ends within two minutes.
     #[must_use]
     pub const fn new(name: &'static str, run: fn(&Ctx) -> Result<()>) -> Self {
-        Self { name, beds: Bed::AT_HAND, timing: false, limit_s: 120, run }
+        Self { name, beds: Bed::AT_HAND, timing: false, optional: false, limit_s: 120, run }
     }
 
     /// Runs alone.
     #[must_use]
     pub const fn timing(mut self) -> Self {
         self.timing = true;
+        self
+    }
+
+    /// Runs only when asked for.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
         self
     }
 
@@ -76,25 +85,25 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The folder for the cases cannot be made.
-pub fn run(cases: &[Case], tools: &Tools, jobs: usize) -> Result<Vec<Outcome>> {
-    let folder = tools.build.join("acceptance");
-    std::fs::create_dir_all(&folder)?;
+pub fn run(cases: &[Case], tools: &Tools, folder: &Path, jobs: usize) -> Result<Vec<Outcome>> {
+    std::fs::create_dir_all(folder)?;
     let next = Mutex::new(cases.iter());
     let outcomes = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, cases.len().max(1)) {
             scope.spawn(|| {
-                while let Some(case) = next.lock().ok().and_then(|mut cases| cases.next()) {
-                    let outcome = run_one(case, tools, &folder);
+                loop {
+                    // A statement of its own: the lock must not be held while the case runs.
+                    let case = next.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(case) = case else { break };
+                    let outcome = run_one(case, tools, folder);
                     print_outcome(&outcome);
-                    if let Ok(mut outcomes) = outcomes.lock() {
-                        outcomes.push(outcome);
-                    }
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 }
             });
         }
     });
-    let mut outcomes = outcomes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_by_key(|outcome| cases.iter().position(|case| case.name == outcome.name));
     Ok(outcomes)
 }
@@ -108,7 +117,7 @@ fn run_one(case: &Case, tools: &Tools, folder: &Path) -> Outcome {
         error,
         notes,
     };
-    let ctx = match Ctx::new(tools, folder.join(case.name.replace(['/', ' '], "-"))) {
+    let ctx = match Ctx::new(tools, folder.join(case.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))) {
         Ok(ctx) => Arc::new(ctx),
         Err(error) => return finish(Some(format!("{error:#}")), Vec::new()),
     };
@@ -190,12 +199,29 @@ pub fn summary(outcomes: &[Outcome]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn tools() -> (tempfile::TempDir, Tools) {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().to_owned();
         (dir, Tools { root: path.clone(), build: path, brookboxd: "/bin/true".into() })
+    }
+
+    #[test]
+    fn cases_run_side_by_side() {
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        fn meets_another(_: &Ctx) -> Result<()> {
+            RUNNING.fetch_add(1, Ordering::SeqCst);
+            crate::wait::until(Duration::from_secs(5), "the other case", || {
+                Ok((RUNNING.load(Ordering::SeqCst) == 2).then_some(()))
+            })
+        }
+        let (_dir, tools) = tools();
+        let outcomes =
+            run(&[Case::new("a/one", meets_another), Case::new("b/two", meets_another)], &tools, &tools.build, 2);
+        assert!(summary(&outcomes.expect("runs")).ends_with("2 passed, 0 failed"));
     }
 
     #[test]
@@ -214,7 +240,7 @@ mod tests {
             .limit(1),
         ];
         let (_dir, tools) = tools();
-        let outcomes = run(&cases, &tools, 2).expect("runs");
+        let outcomes = run(&cases, &tools, &tools.build, 2).expect("runs");
         let errors: Vec<_> = outcomes.iter().map(|outcome| outcome.error.as_deref().unwrap_or("none")).collect();
         assert_eq!(errors, ["none", "on purpose", "panicked: on purpose too", "not done after 1 s"]);
         assert_eq!(outcomes[0].notes, ["a figure"]);

@@ -81,8 +81,7 @@ pub struct Reader {
     buffer: Vec<u8>,
     start: usize,
     streams: HashMap<u32, Assembly>,
-    /// Bytes taken so far.
-    pub taken: u64,
+    taken: u64,
 }
 
 #[derive(Debug, Default)]
@@ -111,17 +110,6 @@ impl Reader {
         }
         self.taken += bytes.len() as u64;
         self.buffer.extend_from_slice(bytes);
-    }
-
-    /// Changes the chunk size that the peer uses, as if it had said so.
-    pub fn set_chunk_size(&mut self, size: usize) {
-        self.chunk_size = size;
-    }
-
-    /// Whether the next byte starts a message.
-    #[must_use]
-    pub fn between_messages(&self) -> bool {
-        self.start == self.buffer.len() && self.streams.values().all(|stream| stream.body.is_empty())
     }
 
     /// The next whole message. Set Chunk Size is obeyed and also given.
@@ -274,10 +262,9 @@ impl Wire {
         Self { socket, reader: Reader::default(), scratch: vec![0; 64 << 10], chunk_size_out: 128, acknowledged: 0 }
     }
 
-    /// What reads the chunks.
-    #[must_use]
-    pub fn reader(&self) -> &Reader {
-        &self.reader
+    /// The socket, what was read of it and not used, and the chunk size that the peer uses.
+    fn into_parts(self) -> (TcpStream, Vec<u8>, usize) {
+        (self.socket, self.reader.buffer[self.reader.start..].to_vec(), self.reader.chunk_size)
     }
 
     /// The next message, or `None` at the end of the connection.
@@ -445,7 +432,6 @@ mod tests {
                 }
             }
             assert_eq!(got, sent);
-            assert!(reader.between_messages());
         }
     }
 

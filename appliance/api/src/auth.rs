@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::access::{Access, role_of};
 use crate::app::App;
+use crate::body;
 use crate::problem::{Code, Problem};
 use crate::security::{self, Connection};
 use crate::sockets::Credential;
@@ -139,10 +141,28 @@ pub(crate) async fn check(State((app, access)): State<(App, Access)>, mut reques
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            next.run(request).await
+            answer(request, next).await
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// A write that has begun is done to its end, whether or not anybody waits for the answer: what was stored and not told
+/// to the engine would differ until the next start. It begins when its body is there.
+async fn answer(request: Request, next: Next) -> Response {
+    if security::is_read(request.method()) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let body = match body::read(body).await {
+        Ok(body) => body,
+        Err(problem) => return problem.into_response(),
+    };
+    let write = next.run(Request::from_parts(parts, Body::from(body)));
+    tokio::spawn(write).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request did not end well");
+        Problem::new(Code::Internal).into_response()
+    })
 }
 
 async fn admit(

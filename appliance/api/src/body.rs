@@ -2,6 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::Method;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 
 /// Largest JSON body, in bytes.
-pub(crate) const JSON_BYTES: usize = 64 << 10;
+const JSON_BYTES: usize = 64 << 10;
 /// How much of a larger one is read and thrown away, so that its sender gets to see the answer.
 const DRAINED: usize = 1 << 20;
 
@@ -20,8 +21,9 @@ impl<S: Send + Sync> FromRequest<S> for Json {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_patch = request.method() == Method::PATCH;
         let bytes = read(request.into_body()).await?;
-        if bytes.is_empty() {
+        if bytes.is_empty() && !is_patch {
             // No fields are named, which is what an empty object says.
             return Ok(Self(Value::Object(Map::new())));
         }
@@ -40,7 +42,8 @@ impl Json {
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
+/// A body up to its limit.
+pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
     let mut limited = Limited::new(body, DRAINED);
     let mut kept = Vec::new();
     let mut seen = 0;

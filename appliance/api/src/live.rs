@@ -14,7 +14,6 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use brookbox_relay::Snapshot;
 use brookbox_store::Time;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -160,26 +159,20 @@ pub(crate) async fn run(app: App) {
     }
 }
 
-/// `?since=`
-#[derive(Deserialize)]
-pub(crate) struct Since {
-    since: Option<String>,
-}
-
-/// `GET /live`.
+/// `GET /live?since=`.
 pub(crate) async fn live(
     State(app): State<App>,
     caller: Caller,
     connection: Connection,
     headers: HeaderMap,
-    Query(Since { since }): Query<Since>,
+    Query(query): Query<Vec<(String, String)>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     security::check_upgrade(&headers, connection)?;
     let upgrade = upgrade.map_err(|_| Code::UpgradeRequired)?;
     let place = Sockets::take(&app, caller.credential(), caller.user.role)?;
     // A number that is none is treated like one that is too old.
-    let since = since.and_then(|since| since.parse().ok());
+    let since = query.iter().find(|(name, _)| name == "since").and_then(|(_, since)| since.parse().ok());
     let upgrade = upgrade.max_message_size(INBOUND).max_frame_size(INBOUND).max_write_buffer_size(HISTORY_BYTES * 2);
     Ok(upgrade.on_upgrade(move |socket| serve(app, socket, place, since)).into_response())
 }

@@ -391,6 +391,10 @@ fn nullable<T: Serialize>(all: &[T]) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(types).enum_values(Some(words))
 }
 
+pub(crate) fn codes_schema() -> Schema {
+    words(Code::ALL).into()
+}
+
 pub(crate) fn role() -> Schema {
     words(Role::ALL).into()
 }

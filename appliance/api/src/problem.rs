@@ -12,12 +12,11 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:ident, $title:literal;)*) => {
         /// The stable code of a [`Problem`].
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub(crate) enum Code { $($(#[$doc])* #[serde(rename = $code)] $name,)* }
 
         impl Code {
             /// Every code, in the order of declaration.
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// As it stands in the answer.
@@ -133,6 +132,7 @@ pub(crate) struct Problem {
     #[schema(example = 422)]
     status: u16,
     /// What it is, stable.
+    #[schema(schema_with = crate::openapi::codes_schema)]
     code: Code,
     /// What happened this time.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -53,6 +53,7 @@ pub(crate) const HEADERS_ALWAYS: [(HeaderName, HeaderValue); 4] = [
 
 /// The outermost layer.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
     let mut response = match admit(&app, &request) {
         Ok(()) => match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
             Ok(response) => response,
@@ -60,11 +61,20 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         },
         Err(refusal) => refusal.into_response(),
     };
+    let headers = response.headers_mut();
     for (name, value) in HEADERS_ALWAYS {
-        response.headers_mut().insert(name, value);
+        headers.insert(name, value);
+    }
+    if is_api {
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     app.counters.answered(response.status());
     response
+}
+
+/// Whether a method changes nothing.
+pub(crate) fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// Why a request goes no further.
@@ -98,7 +108,7 @@ fn admit(app: &App, request: &Request) -> Result<(), Refusal> {
     }
     check_size(request).map_err(Refusal::Closing)?;
     check_url_for_tokens(request).map_err(Refusal::Told)?;
-    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if !is_read(request.method()) {
         check_write(request, &host, connection).map_err(Refusal::Told)?;
     }
     Ok(())

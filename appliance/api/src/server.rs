@@ -34,6 +34,8 @@ const HEAD_BYTES: usize = 32 << 10;
 const HEAD_COUNT: usize = 256;
 /// A peer that acknowledges nothing for so long is gone, also while an answer waits for it.
 const PEER_TIME: Duration = Duration::from_secs(30);
+/// What the system may hold for a peer that does not read, in bytes; it would take megabytes on its own.
+const SEND_BUFFER: usize = 128 << 10;
 /// How long requests under way get at the end.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long accepting pauses when the system has no descriptors left.
@@ -87,8 +89,9 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output
 fn prepare(stream: TcpStream) -> Option<(TcpStream, Connection)> {
     let connection = Connection { peer: stream.peer_addr().ok()?, local: stream.local_addr().ok()?, secure: false };
     let socket = socket2::SockRef::from(&stream);
-    // Neither can fail on a TCP socket that is there.
+    // None of these can fail on a TCP socket that is there.
     let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
     let _ = socket.set_tcp_user_timeout(Some(PEER_TIME));
     let _ = socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(PEER_TIME).with_interval(PEER_TIME / 3));
     Some((stream, connection))

@@ -32,11 +32,14 @@ pub(crate) fn check(options: &Options) -> Result<(), Failure> {
             ))?;
         }
     }
-    if let Some(file) = &config.variables
-        && let Err(failure) = variables::read(file)
-    {
-        wrong += 1;
-        failure.print();
+    if let Some(file) = &config.variables {
+        if let Err(failure) = variables::read(file) {
+            wrong += 1;
+            failure.print();
+        } else if variables::is_open_to_all(file) {
+            let path = file.display();
+            print(&format!("{path}: every user can read it, and it holds secrets\n  hint: chmod 600 {path}"))?;
+        }
     }
     match &config.web_dir {
         Some(dir) if !dir.join("index.html").is_file() => {

@@ -27,6 +27,9 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
     log::start();
     let store = Store::open(&config.data_dir).map_err(|error| store_failure(&error))?;
     let variables = config.variables.as_deref().map_or_else(|| Ok(Vec::new()), variables::read)?;
+    if let Some(file) = config.variables.as_deref().filter(|file| variables::is_open_to_all(file)) {
+        tracing::warn!(file = %file.display(), "every user can read the variables file, which holds secrets: chmod 600");
+    }
     let variable_names = variables.iter().map(|(name, _)| name.clone()).collect();
     let http = TcpListener::bind(config.http)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))

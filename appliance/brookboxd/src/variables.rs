@@ -8,13 +8,20 @@ use secrecy::SecretString;
 
 use crate::failure::Failure;
 
+/// A larger file is none.
+const MAX_FILE: u64 = 256 << 10;
+
+/// Whether users other than the owner and its group can read the file, which holds secrets.
+pub(crate) fn is_open_to_all(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+}
+
 /// Reads the file. Values are secrets: an error names the line, never what is in it.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, SecretString)>, Failure> {
     let at = |what: &str| Failure::configuration(format!("{}: {what}", path.display()));
     let metadata = fs::metadata(path).map_err(|e| at(&e.to_string()).hint("it is named in [variables] file"))?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        let hint = format!("it holds secrets: chmod 600 {}", path.display());
-        return Err(at("other users can read it").hint(hint));
+    if metadata.len() > MAX_FILE {
+        return Err(at("larger than 256 KB: this is no list of variables"));
     }
     let text = fs::read_to_string(path).map_err(|e| at(&e.to_string()))?;
     let mut variables: Vec<(String, SecretString)> = Vec::new();
@@ -47,7 +54,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("variables");
         fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let shown =
             |v: Vec<(String, SecretString)>| v.into_iter().map(|(n, s)| (n, s.expose_secret().to_owned())).collect();
         read(&path).map(shown).map_err(|f| format!("{f:?}"))

@@ -24,7 +24,7 @@ pub struct VideoConfig {
     pub profile: String,
     /// Width in luma samples, after cropping.
     pub width: Option<u32>,
-    /// Height in luma samples, after cropping. Of a frame for interlaced AVC; of a single field for HEVC coded in fields.
+    /// Height in luma samples, after cropping: of a frame for interlaced AVC, of a field for HEVC coded in fields.
     pub height: Option<u32>,
     /// Frames per second that the stream's own headers state; two fields make a frame. Most AV1 and VP9 streams state
     /// nothing, and neither do streams of variable frame rate, or they state their highest.

@@ -13,15 +13,15 @@
 //!    what a coded frame says of itself, [`MultichannelConfig`] a loudspeaker layout. What a stream does not say is
 //!    `None`; what it says wrongly is an [`Error`] that names the structure, the byte and the field.
 //!
-//! Underneath, for who needs them: NAL units as they lie in FLV ([`length_prefixed`]) and in byte streams ([`annex_b`]).
+//! Underneath: NAL units as they lie in FLV ([`length_prefixed`]) and in byte streams ([`annex_b`]).
 //!
 //! # Units
 //! Composition times are in ms, timestamp offsets in ns, sizes in luma samples, rates in Hz and frames per second,
 //! positions in bytes.
 //!
 //! # Specifications
-//! Legacy tags: *Adobe Flash Video File Format Specification* 10.1, E.4.2 and E.4.3. Enhanced tags: *Enhanced RTMP (V2)*
-//! v2-2026-01-31-r2, *Enhanced Audio*, *Enhanced Video* and *Metadata Frame*; V1 is a part of it. Each codec's module
+//! Legacy tags: *Adobe Flash Video File Format Specification* 10.1, E.4.2 and E.4.3. Enhanced tags: *Enhanced RTMP
+//! (V2)* v2-2026-01-31-r2, *Enhanced Audio*, *Enhanced Video* and *Metadata Frame*; V1 is a part of it. Each codec's module
 //! names its own. Beyond them, as the field does it: HEVC as legacy codec 12; FLAC's STREAMINFO without its signature;
 //! VP9's record with an MP4 box's version in front; parameter sets as a byte stream in place of a record.
 //!

@@ -449,14 +449,15 @@ fn hevc_vps(w: &mut Writer) -> Option<f64> {
 }
 
 /// AV1 5.5.1 to 5.5.5, behind the OBU's size.
-fn av1_sequence_header(w: &mut Writer) -> Said {
+fn av1_sequence_header(w: &mut Writer) -> (Said, String) {
     let profile = w.chance(2);
+    let mut levels = Vec::new();
     w.u(3, profile);
     w.any_flag();
     let reduced = w.any_flag();
     let mut fps = None;
     if reduced {
-        w.any_u(5);
+        levels.push((w.any_u(5), false));
     } else {
         let mut delay = None;
         if w.any_flag() {
@@ -478,9 +479,8 @@ fn av1_sequence_header(w: &mut Writer) -> Said {
         let display_delay = w.any_flag();
         for _ in 0..=w.any_u(5) {
             w.any_u(12);
-            if w.any_u(5) > 7 {
-                w.any_flag();
-            }
+            let level = w.any_u(5);
+            levels.push((level, level > 7 && w.any_flag()));
             if let Some(delay) = delay
                 && w.any_flag()
             {
@@ -516,7 +516,13 @@ fn av1_sequence_header(w: &mut Writer) -> Said {
     w.any_u(3);
     let (bit_depth, chroma) = av1_color(w, profile);
     w.any_u(1 + 1 + 1);
-    Said { width, height, fps, bit_depth, chroma, interlaced: false, b_frames: Some(false) }
+    // The first operating point is the whole stream. Annex A.3: level 0 is 2.0, 31 means no level at all.
+    let (level, high_tier) = levels[0];
+    let number = if level == 31 { String::new() } else { format!(" {}.{}", 2 + (level >> 2), level & 3) };
+    let name = ["Main", "High", "Professional"][profile as usize];
+    let tier = if high_tier { " (High tier)" } else { "" };
+    let said = Said { width, height, fps, bit_depth, chroma, interlaced: false, b_frames: Some(false) };
+    (said, format!("{name}{number}{tier}"))
 }
 
 fn av1_color(w: &mut Writer, profile: u32) -> (u8, Chroma) {
@@ -603,7 +609,8 @@ proptest! {
         let vps_fps = hevc_vps(&mut w);
         let vps = w.nal();
         let both = Said { fps: said.fps.or(vps_fps), ..said };
-        let record = hevc_record(&[(32, &vps), (33, &sps), (34, b"\x44\x01")]);
+        // Other layers' parameter sets, which read otherwise, and what is no parameter set of interest.
+        let record = hevc_record(&[(33, b"\x42\x09\xff"), (32, &vps), (33, &sps), (34, b"\x44\x01")]);
         prop_assert_eq!(&read(config(FourCc::HEVC, &record).ok()), &both);
 
         let stream = [b"\x00\x00\x01", &vps[..], b"\x00\x00\x01", &sps].concat();
@@ -619,7 +626,7 @@ proptest! {
     #[test]
     fn av1(chance in chance()) {
         let mut w = Writer::new(chance);
-        let said = av1_sequence_header(&mut w);
+        let (said, profile) = av1_sequence_header(&mut w);
         let header = w.bytes();
         // The size in leb128, and once in more bytes than needed.
         let size = u8::try_from(header.len() & 0x7f).unwrap();
@@ -627,6 +634,8 @@ proptest! {
         let sized = [&[0x0a, size | 0x80, more | 0x80, 0][..], &header].concat();
         let record = [b"\x81\x00\x0c\x00", &sized[..]].concat();
         prop_assert_eq!(&read(config(FourCc::AV1, &record).ok()), &said);
+        let Ok(Config::Video(video)) = config(FourCc::AV1, &record) else { panic!() };
+        prop_assert_eq!(video.profile, profile);
 
         let unit = [b"\x12\x00\x0e\x08", &sized[1..], b"\x32\x01\x10"].concat();
         prop_assert_eq!(&read(frame_config(FourCc::AV1, &unit).unwrap()), &said);

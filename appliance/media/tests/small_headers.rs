@@ -50,6 +50,10 @@ fn aac() {
     expect_audio(FourCc::AAC, b"\x12\x10\x56\xe5\x00", "LC", 44_100, 2);
     expect_audio(FourCc::AAC, b"\x12\x10\x12\x34\x56", "LC", 44_100, 2);
 
+    // SBR behind a core with error resilience: 22,050 Hz are played as 44,100 Hz.
+    expect_audio(FourCc::AAC, b"\x8b\x90\x15\xb9\x68", "Object type 17", 44_100, 2);
+
+    expect_error(FourCc::AAC, b"\x12\x10\x56\xe5", "mp4a AudioSpecificConfig, byte 4: ends inside sbrPresentFlag");
     expect_error(FourCc::AAC, b"", "mp4a AudioSpecificConfig, byte 0: ends inside audioObjectType");
     expect_error(
         FourCc::AAC,
@@ -197,15 +201,15 @@ fn vp9_records_without_the_box_header() {
     );
 }
 
+/// Main 10, level 5.1, High tier; 50 × 256 frames in 256 s; lengths of two bytes; no parameter sets.
+const HEVC_AT_50: &[u8] = b"\x01\x22\x20\0\0\0\xb0\0\0\0\0\0\x99\0\0\0\xfd\xfa\0\x32\0\x01\0";
+
 #[test]
 fn records_without_parameter_sets_say_what_they_can() {
     let avc = video(config(FourCc::AVC, b"\x01\x4d\x40\x1f\xff\xe0\x00").unwrap());
     assert_eq!((avc.profile.as_str(), avc.width, avc.nal_length), ("Main 3.1", None, Some(NalLength::Four)));
 
-    let mut record = [0; 23];
-    record[..13].copy_from_slice(b"\x01\x22\x20\0\0\0\xb0\0\0\0\0\0\x99");
-    (record[16], record[17], record[19], record[20], record[21]) = (0xfd, 0xfa, 0x32, 0x00, 0x01);
-    let hevc = video(config(FourCc::HEVC, &record).unwrap());
+    let hevc = video(config(FourCc::HEVC, HEVC_AT_50).unwrap());
     assert_eq!(hevc.profile, "Main 10 5.1 (High tier)");
     assert_eq!((hevc.bit_depth, hevc.chroma, hevc.fps), (Some(10), Some(Chroma::Yuv420), Some(50.0)));
     assert_eq!((hevc.width, hevc.nal_length), (None, Some(NalLength::Two)));
@@ -268,6 +272,10 @@ fn filling_keeps_what_is_known_and_does_not_mix_codecs() {
     known.fill_from(config(FourCc::AAC, b"\x12\x10").unwrap());
     known.fill_from(frame);
     let known = video(known);
+    let mut at_50 = config(FourCc::HEVC, HEVC_AT_50).unwrap();
+    let without_rate = [&HEVC_AT_50[..19], b"\0\0\x01\0"].concat();
+    at_50.fill_from(config(FourCc::HEVC, &without_rate).unwrap());
+    assert_eq!(video(at_50).fps, Some(50.0));
     assert_eq!((known.codec, known.profile.as_str(), known.nal_length), (FourCc::VP9, "Profile 0 4.1", None));
     assert_eq!((known.width, known.height), (Some(320), Some(180)));
 }

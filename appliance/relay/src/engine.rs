@@ -17,20 +17,18 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::address::OwnListeners;
-use crate::clock::{Clock, rfc3339};
+use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::destination::{Actor, Dialer, View, Wish, same_connection, takes_part};
 use crate::handle::Command;
 use crate::ingest::{self, Closing, Session};
-use crate::log::Retention;
 use crate::programme::{Life, Programme, Shared};
 use crate::refusals::Refusals;
 use crate::retry::Retry;
 use crate::tls::Tls;
 use crate::variables::Variables;
 use crate::{
-    BroadcastState, Destination, DestinationState, Event, EventCode, Handle, Id, Input, InputState, InputStatus,
-    OutputStatus, Report, Reports, Settings, Snapshot,
+    BroadcastState, Destination, Event, EventCode, Handle, Id, Input, InputState, Report, Reports, Settings, Snapshot,
 };
 
 /// Time in which a batch gathers.
@@ -148,28 +146,17 @@ fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 #[derive(Debug)]
 pub(crate) struct InputSlot {
     pub(crate) config: Rc<Input>,
-    programme: Option<Shared>,
-    session: Option<Rc<Session>>,
-    state: (InputState, SystemTime),
+    pub(crate) programme: Option<Shared>,
+    pub(crate) session: Option<Rc<Session>>,
+    pub(crate) state: (InputState, SystemTime),
 }
 
 /// A destination with its task.
 #[derive(Debug)]
-struct DestinationSlot {
-    wish: watch::Sender<Wish>,
-    view: Rc<RefCell<View>>,
+pub(crate) struct DestinationSlot {
+    pub(crate) wish: watch::Sender<Wish>,
+    pub(crate) view: Rc<RefCell<View>>,
     task: JoinHandle<()>,
-}
-
-/// How a publisher went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// As the protocol has it.
-    Proper,
-    /// Its connection was lost.
-    Lost,
-    /// The box closed it.
-    Closed(Closing),
 }
 
 /// The engine's state, on its own thread.
@@ -181,17 +168,17 @@ pub(crate) struct Engine {
     pub(crate) connections: RefCell<Connections>,
     pub(crate) read_buffer: RefCell<Vec<u8>>,
     dialer: Rc<Dialer>,
-    destinations: RefCell<BTreeMap<Id, DestinationSlot>>,
-    broadcast: Cell<BroadcastState>,
+    pub(crate) destinations: RefCell<BTreeMap<Id, DestinationSlot>>,
+    pub(crate) broadcast: Cell<BroadcastState>,
     /// Until then (engine ms) a publisher continues the broadcast of before the box's start.
-    resumes_until: Cell<u64>,
-    on_air_since: Cell<Option<SystemTime>>,
-    refusals: RefCell<Refusals>,
-    blocked: RefCell<BTreeMap<IpAddr, u64>>,
-    sessions: Cell<u64>,
-    snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(crate) resumes_until: Cell<u64>,
+    pub(crate) on_air_since: Cell<Option<SystemTime>>,
+    pub(crate) refusals: RefCell<Refusals>,
+    pub(crate) blocked: RefCell<BTreeMap<IpAddr, u64>>,
+    pub(crate) sessions: Cell<u64>,
+    pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
     /// A stream runs.
-    busy: Arc<AtomicBool>,
+    pub(crate) busy: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -374,7 +361,7 @@ impl Engine {
         true
     }
 
-    fn set_broadcast(&self, state: BroadcastState) {
+    pub(crate) fn set_broadcast(&self, state: BroadcastState) {
         if self.broadcast.replace(state) != state {
             self.context.send(Report::Broadcast(state));
         }
@@ -382,7 +369,7 @@ impl Engine {
     }
 
     /// Tells each destination what is wanted of it now. `begun`: the input whose programme has just begun.
-    fn recompute(&self, begun: Option<&Id>) {
+    pub(crate) fn recompute(&self, begun: Option<&Id>) {
         let (inputs, broadcast) = (self.inputs.borrow(), self.broadcast.get());
         for slot in self.destinations.borrow().values() {
             slot.wish.send_if_modified(|wish| {
@@ -403,140 +390,6 @@ impl Engine {
             });
         }
         self.context.touch();
-    }
-
-    // What publishers tell.
-
-    pub(crate) fn active_session(&self, input: &Id) -> Option<Rc<Session>> {
-        self.inputs.borrow().get(input)?.session.clone()
-    }
-
-    pub(crate) fn new_session_id(&self) -> Id {
-        let number = self.sessions.get() + 1;
-        self.sessions.set(number);
-        format!("s{number}").into()
-    }
-
-    /// A publisher was let in: it begins a programme, or goes on with one.
-    pub(crate) fn publisher_started(&self, session: &Rc<Session>) -> Shared {
-        let now = self.context.clock.now();
-        let mut inputs = self.inputs.borrow_mut();
-        let limits = self.settings.limits;
-        let retention = Retention { ms: u64::from(limits.log_seconds) * 1000, bytes: limits.log_bytes };
-        let Some(slot) = inputs.get_mut(&session.input) else {
-            // The input was removed this very moment: nobody will read it.
-            session.close(Closing::Unwanted);
-            return Programme::new(retention, now);
-        };
-        slot.session = Some(session.clone());
-        let held = slot.programme.as_ref().filter(|p| p.borrow().life != Life::Ended).cloned();
-        let code = if held.is_some() { EventCode::PublisherReturned } else { EventCode::PublisherStarted };
-        let programme = match held {
-            Some(programme) => {
-                programme.borrow_mut().resume();
-                programme
-            }
-            None => slot.programme.insert(Programme::new(retention, now)).clone(),
-        };
-        slot.state = (InputState::Connecting, SystemTime::now());
-        let name = slot.config.name.clone();
-        drop(inputs);
-        let mut event = ingest::event(code, Some(&session.input), session.peer);
-        event.params.insert("name", name);
-        self.context.report(event);
-        if code == EventCode::PublisherStarted {
-            let interrupted = now <= self.resumes_until.replace(0);
-            let broadcast = self.broadcast.get();
-            if broadcast.stopped && !interrupted {
-                self.set_broadcast(BroadcastState { stopped: false, ..broadcast });
-            }
-        } else {
-            self.nudge_failed(&session.input);
-        }
-        self.context.touch();
-        programme
-    }
-
-    /// The publisher's first frame is there: destinations begin.
-    pub(crate) fn programme_begun(&self, input: &Id) {
-        if let Some(slot) = self.inputs.borrow_mut().get_mut(input) {
-            slot.state = (InputState::Receiving, SystemTime::now());
-        }
-        self.recompute(Some(input));
-    }
-
-    /// A publisher's connection has ended.
-    pub(crate) fn publisher_gone(&self, session: &Rc<Session>, programme: &Shared, ending: Ending) {
-        let now = self.context.clock.now();
-        let ends = !matches!(ending, Ending::Lost | Ending::Closed(Closing::Replaced | Closing::Silent));
-        {
-            let mut inputs = self.inputs.borrow_mut();
-            let slot = inputs.get_mut(&session.input);
-            let Some(slot) = slot.filter(|s| s.session.as_ref().is_some_and(|a| Rc::ptr_eq(a, session))) else {
-                return; // another one has taken over
-            };
-            slot.session = None;
-            if ends {
-                slot.programme = None;
-                slot.state = (InputState::None, SystemTime::now());
-            } else {
-                programme.borrow_mut().hold(now);
-                slot.state = (InputState::Lost, SystemTime::now());
-            }
-        }
-        let code = match ending {
-            Ending::Closed(Closing::Limit) => EventCode::PublisherLimit,
-            _ if ends => EventCode::PublisherEnded,
-            _ => EventCode::PublisherLost,
-        };
-        self.context.report(ingest::event(code, Some(&session.input), session.peer));
-        if ends {
-            self.programme_ended(programme);
-        }
-        self.context.touch();
-    }
-
-    /// The end of a programme is the end of its broadcast.
-    fn programme_ended(&self, programme: &Shared) {
-        Programme::end(programme, self.context.clock.now());
-        let others = self.inputs.borrow().values().any(|s| s.programme.is_some());
-        if !others {
-            self.set_broadcast(BroadcastState::default());
-        }
-        self.recompute(None);
-    }
-
-    fn nudge_failed(&self, input: &Id) {
-        for slot in self.destinations.borrow().values() {
-            let failed = slot.view.borrow().state() == DestinationState::Failed;
-            if failed && input_of(&slot.wish.borrow().config.output) == &**input {
-                slot.wish.send_modify(|wish| wish.nudge += 1);
-            }
-        }
-    }
-
-    pub(crate) fn publisher_active(&self, peer: SocketAddr, input: &Input) {
-        self.note_refusal(peer, "publisher_active", Some(&input.id), EventCode::PublisherActive);
-    }
-
-    pub(crate) fn refused(&self, peer: SocketAddr, reason: &'static str, input: Option<&Id>) {
-        self.note_refusal(peer, reason, input, EventCode::PublisherRefused);
-    }
-
-    fn note_refusal(&self, peer: SocketAddr, reason: &'static str, input: Option<&Id>, code: EventCode) {
-        let told = self.refusals.borrow_mut().note(peer.ip(), reason, self.context.clock.now());
-        if let Some(count) = told {
-            let mut event = ingest::event(code, input, peer);
-            event.params.insert("reason", reason.to_owned());
-            event.params.insert("count", count.to_string());
-            self.context.report(event);
-            self.context.touch();
-        }
-    }
-
-    pub(crate) fn is_blocked(&self, address: IpAddr) -> bool {
-        let now = self.context.clock.now();
-        self.blocked.borrow().get(&address.to_canonical()).is_some_and(|until| now < *until)
     }
 
     /// What only time changes.
@@ -614,53 +467,9 @@ impl Engine {
             tracing::warn!("not every destination could be ended properly in time");
         }
     }
-
-    fn publish_snapshot(&self) {
-        let streaming = self.inputs.borrow().values().any(|slot| slot.session.is_some());
-        self.busy.store(streaming, Ordering::Relaxed);
-        let snapshot = self.snapshot();
-        self.snapshots.send_replace(Arc::new(snapshot));
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        let now = self.context.clock.now();
-        let (inputs, destinations) = (self.inputs.borrow(), self.destinations.borrow());
-        let mut snapshot = Snapshot {
-            broadcast: self.broadcast.get(),
-            refusals: self.refusals.borrow().list(),
-            ..Snapshot::default()
-        };
-        for (id, slot) in inputs.iter() {
-            let programme = slot.programme.as_ref().map(|p| p.borrow());
-            let lost = programme.as_ref().map_or(0, |p| p.frames_lost());
-            let session = slot.session.as_ref().map(|s| s.status(lost));
-            snapshot.sessions.extend(session.clone());
-            let tracks = programme.as_ref().map_or_else(Vec::new, |p| p.tracks(now));
-            let since = rfc3339(slot.state.1);
-            snapshot.inputs.insert(id.clone(), InputStatus { state: slot.state.0, since, session, tracks });
-            let (log_bytes, log_ms) = programme.map_or((0, 0), |p| (p.log.bytes() as u64, p.log.span_ms()));
-            let output = OutputStatus { input: id.clone(), kind: "passthrough", log_bytes, log_ms };
-            snapshot.outputs.insert(format!("{id}/passthrough").into(), output);
-        }
-        let mut on_air: Option<SystemTime> = None;
-        let mut sending = false;
-        for (id, slot) in destinations.iter() {
-            let (view, wish) = (slot.view.borrow(), slot.wish.borrow());
-            sending |= wish.programme.is_some();
-            if matches!(view.state(), DestinationState::Live | DestinationState::Slow) {
-                on_air = Some(on_air.map_or(view.since(), |t| t.min(view.since())));
-            }
-            snapshot.destinations.insert(id.clone(), view.status(&wish.config));
-        }
-        // A destination that reconnects does not begin the broadcast anew.
-        let since = if sending { self.on_air_since.get().or(on_air) } else { None };
-        self.on_air_since.set(since);
-        snapshot.on_air_since = since.map(rfc3339);
-        snapshot
-    }
 }
 
 /// The input that an output belongs to: what stands before the slash.
-fn input_of(output: &str) -> &str {
+pub(crate) fn input_of(output: &str) -> &str {
     output.split_once('/').map_or(output, |(input, _)| input)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use brookbox_rtmp::{Refusal as RtmpRefusal, SecretKey, ServerConfig, ServerEvent, ServerSession, amf, data_head};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -33,6 +33,8 @@ const SILENT_MS: u64 = 2_000;
 const SILENT_SAME_ADDRESS_MS: u64 = 500;
 /// This far ahead of real time a publisher is a file being copied, and waits for slow readers, ms.
 const AHEAD_MS: u64 = 3_000;
+/// A publisher that ended its stream has this long to close its connection.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// A refusal is read by the publisher before the connection goes.
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
 
@@ -180,14 +182,19 @@ impl Connection<'_> {
                     &session,
                     &programme,
                     match gone {
-                        Gone::Properly => crate::engine::Ending::Proper,
-                        Gone::Lost => crate::engine::Ending::Lost,
-                        Gone::Closed(why) => crate::engine::Ending::Closed(why),
+                        Gone::Properly => crate::publishers::Ending::Proper,
+                        Gone::Lost => crate::publishers::Ending::Lost,
+                        Gone::Closed(why) => crate::publishers::Ending::Closed(why),
                     },
                 );
-                if let Gone::Closed(_) = gone {
-                    rtmp.close_publish("closed by the box");
-                    self.say_goodbye(&mut rtmp).await;
+                match gone {
+                    // It closes when it has said everything; closing first would be an error to some.
+                    Gone::Properly => self.let_it_close(&mut rtmp).await,
+                    Gone::Closed(_) => {
+                        rtmp.close_publish("closed by the box");
+                        self.say_goodbye(&mut rtmp).await;
+                    }
+                    Gone::Lost => {}
                 }
             }
             Err(refusal) => {
@@ -408,6 +415,23 @@ impl Connection<'_> {
         let passed = self.engine.context.clock.now().saturating_sub(began);
         let ahead = programme.time().saturating_sub(time).saturating_sub(passed);
         ahead > AHEAD_MS && programme.longest_backlog() > self.engine.settings.limits.log_bytes / 2
+    }
+
+    /// Answers what a publisher still says after the end of its stream, until it closes.
+    async fn let_it_close(&mut self, rtmp: &mut ServerSession) {
+        let _ = timeout(CLOSE_TIME, async {
+            let mut rest = [0; 4096];
+            loop {
+                flush(&mut self.stream, rtmp).await?;
+                let n = self.stream.read(&mut rest).await?;
+                let said = rest.get(..n).filter(|said| !said.is_empty());
+                if said.is_none_or(|said| rtmp.handle_input(said).is_err()) {
+                    return self.stream.shutdown().await;
+                }
+                while rtmp.poll_event().is_some() {}
+            }
+        })
+        .await;
     }
 
     async fn say_goodbye(&mut self, rtmp: &mut ServerSession) {

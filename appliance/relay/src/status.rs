@@ -10,7 +10,8 @@ use crate::Id;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// Since when at least one destination has been live, RFC 3339; `null` while none is.
+    /// Since when the broadcast has been on air, RFC 3339: from the first destination that went live until nothing is to
+    /// be sent any more. A reconnect does not begin it anew.
     pub on_air_since: Option<String>,
     /// By input id.
     pub inputs: BTreeMap<Id, InputStatus>,

@@ -10,6 +10,8 @@ use crate::TrackStatus;
 const MAX_TRACKS: usize = 16;
 /// Frames over which the frame rate is taken.
 const RATE_FRAMES: usize = 121;
+/// Keyframes or sound frames that are looked at for what a configuration record leaves out.
+const LOOKS: u8 = 8;
 /// Seconds over which bitrates are taken.
 const MEAN_S: u64 = 5;
 
@@ -28,6 +30,8 @@ struct Track {
     codec: Option<FourCc>,
     enhanced: bool,
     config: Option<Config>,
+    /// Frames that may still be looked at for what the configuration does not say.
+    looks: u8,
     rate: Rate,
     times: VecDeque<u64>,
     newest_key: Option<u64>,
@@ -59,6 +63,9 @@ impl Tracks {
             }
             track.enhanced = enhanced;
             track.rate.add(payload.len(), now);
+            if packet.kind == Kind::Frames && packet.role != Role::Inter {
+                track.look(payload);
+            }
             match packet.role {
                 Role::Key | Role::Inter => {
                     let lost = track.frame(time, packet.role == Role::Key, packet.composition_ms != 0);
@@ -66,6 +73,7 @@ impl Tracks {
                 }
                 Role::Config if packet.kind == Kind::SequenceStart => {
                     track.config = track.codec.and_then(|codec| media::config(codec, payload).ok());
+                    track.looks = LOOKS;
                 }
                 Role::Config | Role::Audio | Role::End | Role::Command | Role::Unknown => {}
             }
@@ -133,11 +141,29 @@ impl Track {
             codec: None,
             enhanced: false,
             config: None,
+            looks: LOOKS,
             rate: Rate::default(),
             times: VecDeque::new(),
             newest_key: None,
             keyframe_interval: None,
             b_frames: false,
+        }
+    }
+
+    /// Some codecs say their size or sample rate only in their frames.
+    fn look(&mut self, frame: &[u8]) {
+        let known = match &self.config {
+            Some(Config::Video(video)) => video.width.is_some(),
+            Some(Config::Audio(audio)) => audio.sample_rate.is_some(),
+            _ => false,
+        };
+        let Some(codec) = self.codec.filter(|_| !known && self.looks > 0) else { return };
+        self.looks -= 1;
+        if let Ok(Some(more)) = media::frame_config(codec, frame) {
+            match &mut self.config {
+                Some(config) => config.fill_from(more),
+                None => self.config = Some(more),
+            }
         }
     }
 

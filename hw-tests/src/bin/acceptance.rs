@@ -21,6 +21,9 @@ struct Arguments {
     /// Run both kinds (the timing ones after the others).
     #[arg(long, conflicts_with = "timing")]
     all: bool,
+    /// Run the cases that need what is not installed everywhere, instead of the usual ones.
+    #[arg(long)]
+    optional: bool,
     /// Cases side by side. Most of their time is waiting for frames.
     #[arg(long, default_value_t = 3)]
     jobs: usize,
@@ -30,6 +33,9 @@ struct Arguments {
     /// Write the outcomes as JSON to this file.
     #[arg(long)]
     report: Option<PathBuf>,
+    /// Where each case gets its folder [default: build/acceptance]
+    #[arg(long)]
+    folder: Option<PathBuf>,
     /// Only list the cases.
     #[arg(long)]
     list: bool,
@@ -43,7 +49,7 @@ fn main() -> Result<ExitCode> {
     }
     let here = |case: &runner::Case| {
         let named = arguments.words.is_empty() || arguments.words.iter().any(|word| case.name.contains(word.as_str()));
-        named && case.beds.contains(&Bed::Local)
+        named && case.optional == arguments.optional && case.beds.contains(&Bed::Local)
     };
     let (timing, waiting): (Vec<_>, Vec<_>) = cases::all().into_iter().filter(here).partition(|case| case.timing);
     if arguments.list {
@@ -53,12 +59,13 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let tools = Tools::find()?;
+    let folder = arguments.folder.clone().unwrap_or_else(|| tools.build.join("acceptance"));
     let mut outcomes = Vec::new();
     if !arguments.timing {
-        outcomes.extend(runner::run(&waiting, &tools, arguments.jobs)?);
+        outcomes.extend(runner::run(&waiting, &tools, &folder, arguments.jobs)?);
     }
     if arguments.timing || arguments.all {
-        outcomes.extend(runner::run(&timing, &tools, 1)?);
+        outcomes.extend(runner::run(&timing, &tools, &folder, 1)?);
     }
     if outcomes.is_empty() {
         bail!("no case has that name");

@@ -1,9 +1,10 @@
 //! Destinations: switches, broadcasts, backup addresses, keys and addresses of every shape.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
-use super::{BROADCAST_KEY, compare_file};
+use super::{BROADCAST_KEY, compare_file, secret_file};
+use crate::auth::{AskingServer, Challenge};
 use crate::bed::Ctx;
 use crate::daemon::{Daemon, Options};
 use crate::fault::{self, Fault, Faulty};
@@ -28,6 +29,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("destinations/keys and addresses of every shape arrive as they are", shapes),
     Case::new("destinations/variables from a file", variables),
     Case::new("destinations/retry now", retry),
+    Case::new("destinations/user name and password where a server asks", password),
+    Case::new("destinations/two inputs do not mix", two_inputs),
 ];
 
 fn three(ctx: &Ctx) -> Result<()> {
@@ -66,7 +69,12 @@ fn off_and_on(ctx: &Ctx) -> Result<()> {
         Ok(tap.visits().first().is_some_and(|visit| visit.ended_properly && visit.closed).then_some(()))
     })?;
     daemon.switch(&club, true)?;
-    let status = daemon.wait_state(&club, "live", secs(3))?;
+    daemon.wait_state(&club, "live", secs(3))?;
+    // The bitrate is a mean: it takes a moment to be known.
+    let status = wait::until(secs(7), "a measured bitrate", || {
+        let status = daemon.destination(&club)?;
+        Ok((!status["bitrateBps"].is_null()).then_some(status))
+    })?;
     ensure!(tap.visits().len() == 2, "there were {} connections", tap.visits().len());
     for field in ["name", "platform", "output", "enabled", "since", "bitrateBps", "rttMs", "queueMs", "framesSent"] {
         ensure!(!status[field].is_null(), "live, but {field} is not known: {status}");
@@ -88,9 +96,8 @@ fn stop_and_start(ctx: &Ctx) -> Result<()> {
         Ok((tap.visits().iter().filter(|visit| visit.ended_properly && visit.closed).count() == 2).then_some(()))
     })?;
     for id in &on {
-        let status = daemon.destination(id)?;
+        let status = daemon.wait_state(id, "waiting", secs(1))?;
         ensure!(status["enabled"] == true, "stop moved a switch: {status}");
-        ensure!(status["state"] == "waiting", "after stop: {status}");
     }
     daemon.ask("POST", "/broadcast/start", None)?;
     for id in &on {
@@ -176,7 +183,7 @@ fn shapes(ctx: &Ctx) -> Result<()> {
 fn variables(ctx: &Ctx) -> Result<()> {
     let tap = Tap::start()?;
     let file = ctx.dir.join("variables");
-    std::fs::write(&file, format!("CLUB_PORT={}\nCLUB_KEY=key-from-a-file\n", tap.port))?;
+    secret_file(&file, &format!("CLUB_PORT={}\nCLUB_KEY=key-from-a-file\n", tap.port))?;
     let config = format!("[variables]\nfile = \"{}\"\n", file.display());
     let daemon = Daemon::start_as(ctx, "box", Options { config: Some(config), ..Options::default() })?;
     daemon.add_destination("Club", "rtmp://127.0.0.1:${CLUB_PORT}/live", "${CLUB_KEY}")?;
@@ -201,4 +208,43 @@ fn retry(ctx: &Ctx) -> Result<()> {
     std::thread::sleep(secs(1));
     ensure!(tap.visits().len() == 1, "retry disturbed a destination that was live");
     Ok(())
+}
+
+fn password(ctx: &Ctx) -> Result<()> {
+    let daemon = Daemon::start(ctx)?;
+    let publisher = Publisher::start(ctx, "publisher", Clip::H264Long, &daemon.publish_url()?)?;
+    for challenge in [Challenge::Adobe, Challenge::Limelight] {
+        let server = AskingServer::start(challenge, "mara", "a-password")?;
+        let url = format!("rtmp://{}", server.place());
+        let login = |password: &str| json!({"username": "mara", "password": password});
+        daemon.add_destination_with("Right", &url, BROADCAST_KEY, &login("a-password"))?;
+        wait::until(secs(10), "pictures after the password", || Ok((server.pictures() > 0).then_some(())))?;
+        ensure!(server.steps() == ["who", "challenge", "welcome"], "{challenge:?}: {:?}", server.steps());
+        let wrong = daemon.add_destination_with("Wrong", &url, BROADCAST_KEY, &login("wrong"))?;
+        let status = wait::until(secs(5), "a reason", || {
+            let status = daemon.destination(&wrong)?;
+            Ok((!status["reason"].is_null()).then_some(status))
+        })?;
+        ctx.note(format!("a wrong password at {challenge:?}: {}", status["reason"]));
+        ensure!(status["state"] == "failed" || status["state"] == "retrying", "{status}");
+    }
+    drop(publisher);
+    Ok(())
+}
+
+fn two_inputs(ctx: &Ctx) -> Result<()> {
+    let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+    let daemon = Daemon::start(ctx)?;
+    let second = daemon.ask("POST", "/inputs", Some(&json!({"name": "Second"})))?;
+    let id = second["id"].as_str().context("an id")?.to_owned();
+    let key = daemon.ask("POST", &format!("/inputs/{id}/key"), None)?["key"].as_str().context("a key")?.to_owned();
+    daemon.add_destination("First's", &nginx.url(), "first")?;
+    let output = json!({"output": format!("{id}/passthrough")});
+    daemon.add_destination_with("Second's", &nginx.url(), "second", &output)?;
+    let mut first = Publisher::start(ctx, "first", Clip::H264, &daemon.publish_url()?)?;
+    let url = format!("rtmp://{}/live/{key}", daemon.rtmp());
+    Publisher::start(ctx, "second", Clip::BFrames, &url)?.done(secs(40))?;
+    first.done(secs(40))?;
+    compare_file(ctx, Clip::H264, &nginx.finished("first", secs(15))?, Part::All)?;
+    compare_file(ctx, Clip::BFrames, &nginx.finished("second", secs(15))?, Part::All)
 }

@@ -10,8 +10,10 @@ use crate::frames::{self, Part};
 use crate::media::Clip;
 use crate::peers::Recorder;
 use crate::peers::ffmpeg::Publisher;
+use crate::peers::gstreamer;
 use crate::peers::nginx::NginxRtmp;
-use crate::peers::{gstreamer, obs};
+use crate::peers::node::NodeMediaServer;
+use crate::peers::obs::{Obs, Studio};
 use crate::runner::Case;
 use crate::tap::Tap;
 use crate::wait::{self, secs};
@@ -20,6 +22,7 @@ use crate::wire::Wire;
 pub(super) const CASES: &[Case] = &[
     Case::new("publishers/gstreamer", gstreamer_publishes).on(Bed::ALL),
     Case::new("publishers/obs studio", obs_publishes).on(Bed::ALL),
+    Case::new("publishers/obs enhanced: av1", obs_enhanced).optional(),
     Case::new("publishers/a planned end ends the broadcast", planned_end),
     Case::new("publishers/one that crashes and returns finds its destinations connected", crash_and_return),
     Case::new("publishers/one that does not return is ended properly after 30 s", crash_for_good),
@@ -42,18 +45,32 @@ fn gstreamer_publishes(ctx: &Ctx) -> Result<()> {
 }
 
 fn obs_publishes(ctx: &Ctx) -> Result<()> {
-    let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+    obs_through_a_box(ctx, &Studio::Debian, &mut NginxRtmp::start(ctx, "nginx")?)
+}
+
+fn obs_enhanced(ctx: &Ctx) -> Result<()> {
+    let root = std::env::var_os("OBS_CHROOT").context("OBS_CHROOT does not say where the newer OBS is")?;
+    let studio = Studio::NewerAv1(root.into());
+    obs_through_a_box(ctx, &studio, &mut NodeMediaServer::start(ctx, "node-media-server")?)
+}
+
+/// OBS publishes for a while; what arrived is compared with what OBS itself recorded meanwhile.
+fn obs_through_a_box(ctx: &Ctx, studio: &Studio, server: &mut dyn Recorder) -> Result<()> {
     let daemon = Daemon::start(ctx)?;
-    let club = daemon.add_destination("Club", &nginx.url(), BROADCAST_KEY)?;
-    let mut obs = obs::Obs::start(ctx, "obs", &format!("rtmp://{}/live", daemon.rtmp()), &daemon.key()?)?;
-    daemon.wait_state(&club, "live", obs::Obs::START)?;
+    let club = daemon.add_destination("Club", &server.url(), BROADCAST_KEY)?;
+    let mut obs = Obs::start(ctx, "obs", studio, &format!("rtmp://{}/live", daemon.rtmp()), &daemon.key()?)?;
+    daemon.wait_state(&club, "live", Obs::START)?;
     let input = daemon.wait_input("receiving", secs(5))?;
-    ctx.note(format!("it calls itself {}", input["session"]["program"]));
-    std::thread::sleep(secs(10));
+    ctx.note(format!("it calls itself {} and sends {}", input["session"]["program"], input["tracks"][0]["codec"]));
+    // Ten seconds where the machine keeps up with the encoder.
+    wait::until(secs(60), "800 frames of sound and picture", || {
+        Ok((daemon.destination(&club)?["framesSent"].as_u64() > Some(800)).then_some(()))
+    })?;
     obs.stop()?;
     daemon.wait_input("none", secs(5))?;
-    let sent = frames::read(&ctx.tools.ffmpeg(), &obs.recording()?)?;
-    let got = frames::read(&ctx.tools.ffmpeg(), &nginx.finished(BROADCAST_KEY, secs(15))?)?;
+    let ffmpeg = ctx.tools.ffmpeg9();
+    let sent = frames::read(&ffmpeg, &obs.recording()?)?;
+    let got = frames::read(&ffmpeg, &server.finished(BROADCAST_KEY, secs(15))?)?;
     let equal = frames::compare(&sent, &got, Part::Overlap)?;
     ensure!(equal.packets.get("video").is_some_and(|count| *count > 200), "too few to mean anything: {equal}");
     ctx.note(equal.to_string());

@@ -13,7 +13,7 @@ use crate::media::Clip;
 use crate::peers::Recorder;
 use crate::peers::ffmpeg::Publisher;
 use crate::peers::nginx::NginxRtmp;
-use crate::peers::obs::Obs;
+use crate::peers::obs::{Obs, Studio};
 use crate::process;
 use crate::runner::Case;
 use crate::tap::Tap;
@@ -79,7 +79,7 @@ fn obs_returns(ctx: &Ctx) -> Result<()> {
         daemon.add_destination("Club", &nginx.url(), BROADCAST_KEY)?,
         daemon.add_destination("Second", &nginx.url(), "second")?,
     ];
-    let _obs = Obs::start(ctx, "obs", &format!("rtmp://{}/live", daemon.rtmp()), &daemon.key()?)?;
+    let _obs = Obs::start(ctx, "obs", &Studio::Debian, &format!("rtmp://{}/live", daemon.rtmp()), &daemon.key()?)?;
     for id in &destinations {
         daemon.wait_state(id, "live", Obs::START)?;
     }

@@ -22,21 +22,37 @@ pub struct Obs {
     _display: Process,
 }
 
+/// Which OBS, and how it codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Studio {
+    /// OBS as Debian 12 has it: H.264 and AAC.
+    Debian,
+    /// A newer one in a chroot: AV1 and AAC by Enhanced RTMP.
+    NewerAv1(PathBuf),
+}
+
 impl Obs {
     /// Starts OBS; it starts to stream by itself.
     ///
     /// # Errors
     /// OBS or the display cannot be started.
-    pub fn start(ctx: &Ctx, name: &str, server: &str, key: &str) -> Result<Self> {
+    pub fn start(ctx: &Ctx, name: &str, studio: &Studio, server: &str, key: &str) -> Result<Self> {
         let dir = ctx.folder(name)?;
         let home = dir.join("home");
         let runtime = ctx.folder(&format!("{name}/run"))?;
-        configure(&home.join(".config/obs-studio"), &dir, &Clip::H264.file(&ctx.tools)?, server, key)?;
+        configure(&home.join(".config/obs-studio"), &dir, studio, &Clip::H264.file(&ctx.tools)?, server, key)?;
         let (display, lines) = Process::start_reading("xvfb", &dir, "Xvfb", |command| {
             command.args(["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"]);
         })?;
         let number = lines.recv_timeout(secs(10)).context("Xvfb did not name its display")?;
-        let process = Process::start("obs", &dir, "obs", |command| {
+        let program = match studio {
+            Studio::Debian => PathBuf::from("obs"),
+            Studio::NewerAv1(_) => ctx.tools.root.join("scripts/in-chroot.sh"),
+        };
+        let process = Process::start("obs", &dir, program, |command| {
+            if let Studio::NewerAv1(root) = studio {
+                command.arg(root).arg(&ctx.tools.build).arg("obs");
+            }
             command.args(["--multi", "--disable-updater", "--disable-missing-files-check", "--verbose"]);
             command.args(["--profile", "Brook", "--collection", "Brook", "--scene", "Scene"]);
             command.args(["--startstreaming", "--startrecording"]);
@@ -64,7 +80,9 @@ impl Obs {
     /// # Errors
     /// There is no file.
     pub fn recording(&self) -> Result<PathBuf> {
-        super::files_by_age(&self.dir, |name| name.ends_with(".flv"))?.pop().context("OBS recorded nothing")
+        super::files_by_age(&self.dir, |name| name.ends_with(".flv") || name.ends_with(".mkv"))?
+            .pop()
+            .context("OBS recorded nothing")
     }
 
     /// How long it takes at most from its start to the first frame on a busy machine.
@@ -72,14 +90,27 @@ impl Obs {
 }
 
 /// Writes the settings that a person would make in its dialogs.
-fn configure(config: &Path, recordings: &Path, clip: &Path, server: &str, key: &str) -> Result<()> {
+fn configure(config: &Path, recordings: &Path, studio: &Studio, clip: &Path, server: &str, key: &str) -> Result<()> {
     let profile = config.join("basic/profiles/Brook");
     let scenes = config.join("basic/scenes");
-    std::fs::create_dir_all(&profile)?;
-    std::fs::create_dir_all(&scenes)?;
+    // OBS 30 looks there for what was in global.ini before.
+    let websocket = config.join("plugin_config/obs-websocket");
+    for folder in [&profile, &scenes, &websocket] {
+        std::fs::create_dir_all(folder)?;
+    }
+    let off = json!({"first_load": false, "server_enabled": false});
+    std::fs::write(websocket.join("config.json"), off.to_string())?;
     let global = ini(&[
-        // Not the first start: no wizard, no question.
-        ("General", &[("FirstRun", "true"), ("LastVersion", "486539266"), ("EnableAutoUpdates", "false")]),
+        // Not the first start: no wizard, no question; also none when it is closed while it streams.
+        (
+            "General",
+            &[
+                ("FirstRun", "true"),
+                ("LastVersion", "486539266"),
+                ("EnableAutoUpdates", "false"),
+                ("ConfirmOnExit", "false"),
+            ],
+        ),
         ("Video", &[("Renderer", "OpenGL")]),
         (
             "Basic",
@@ -107,7 +138,15 @@ fn configure(config: &Path, recordings: &Path, clip: &Path, server: &str, key: &
                 ("FPSInt", "30"),
             ],
         ),
-        ("Output", &[("Mode", "Simple"), ("Reconnect", "true"), ("RetryDelay", "2"), ("MaxRetries", "25")]),
+        (
+            "Output",
+            &[
+                ("Mode", if *studio == Studio::Debian { "Simple" } else { "Advanced" }),
+                ("Reconnect", "true"),
+                ("RetryDelay", "2"),
+                ("MaxRetries", "25"),
+            ],
+        ),
         (
             "SimpleOutput",
             &[
@@ -123,9 +162,26 @@ fn configure(config: &Path, recordings: &Path, clip: &Path, server: &str, key: &
                 ("FilePath", &recordings.display().to_string()),
             ],
         ),
+        (
+            "AdvOut",
+            &[
+                ("Encoder", "ffmpeg_svt_av1"),
+                ("AudioEncoder", "ffmpeg_aac"),
+                ("TrackIndex", "1"),
+                ("RecType", "Standard"),
+                // The same here.
+                ("RecEncoder", "none"),
+                ("RecAudioEncoder", "none"),
+                ("RecTracks", "1"),
+                ("RecFormat2", "mkv"),
+                ("RecFilePath", &recordings.display().to_string()),
+            ],
+        ),
         ("Audio", &[("SampleRate", "48000"), ("ChannelSetup", "Stereo")]),
     ]);
     std::fs::write(profile.join("basic.ini"), basic)?;
+    let encoder = json!({"rate_control": "CBR", "bitrate": 800, "keyint_sec": 1, "preset": "12"});
+    std::fs::write(profile.join("streamEncoder.json"), encoder.to_string())?;
     let service = json!({"type": "rtmp_custom", "settings": {"server": server, "key": key, "use_auth": false}});
     std::fs::write(profile.join("service.json"), service.to_string())?;
     let origin = json!({"x": 0.0, "y": 0.0});

@@ -45,6 +45,18 @@ impl Server {
         &mut self.wire
     }
 
+    /// Answers what was heard last and hands over the connection: the socket, bytes of it that were read already, and
+    /// the chunk size that the peer uses. Only to be called between two messages of the peer.
+    ///
+    /// # Errors
+    /// The peer is gone.
+    pub fn into_parts(mut self) -> Result<(TcpStream, Vec<u8>, usize)> {
+        if let Some((heard, transaction)) = self.pending.take() {
+            self.answer(&heard, transaction)?;
+        }
+        Ok(self.wire.into_parts())
+    }
+
     /// Answers what was heard last, then waits for the next; `None` at the end of the connection.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ const invalid = new Problem(
     code: "invalid",
     title: "Some fields are not right.",
     errors: [
-      { field: "url", code: "scheme", message: "Begin with rtmp:// or rtmps://." },
+      { field: "url", code: "scheme", message: "Begin with `rtmp://` or `rtmps://`." },
       { field: "url", code: "second", message: "Only the first is shown." },
       { field: "limits.sessions", code: "out_of_range", message: "Give a whole number from 1 to 64." },
     ],

@@ -53,8 +53,8 @@ export function complain(error: unknown, shown: readonly string[] = []): Complai
   const fields: Record<string, string> = {};
   const elsewhere: string[] = [];
   for (const { field, message } of error.fields) {
-    if (shown.includes(field)) fields[field] ??= message;
-    else elsewhere.push(message);
+    if (shown.includes(field)) fields[field] ??= plain(message);
+    else elsewhere.push(plain(message));
   }
   if (error.fields.length === 0) return { sentence: explain(error), fields };
   return { sentence: elsewhere.length > 0 ? elsewhere.join(" ") : t("error.fields"), fields };
@@ -65,8 +65,13 @@ export function explain(error: unknown): string {
   if (error instanceof Unreachable) return t("error.unreachable");
   if (!(error instanceof Problem)) throw error;
   if (error.status === 429) return t("error.tooMany", { count: error.retryAfterS ?? 1 });
-  if (error.status === 403) return error.message || t("error.forbidden");
-  return error.message || t("error.unknown", { code: error.code });
+  if (error.status === 403) return plain(error.message) || t("error.forbidden");
+  return plain(error.message) || t("error.unknown", { code: error.code });
+}
+
+/** The API marks what is to be typed as `code`, for those who read it raw. */
+function plain(message: string): string {
+  return message.replaceAll("`", "");
 }
 
 function isFieldError(value: unknown): value is FieldError {

@@ -82,6 +82,7 @@ export const en = {
     one: "Connecting to {count} place.",
     other: "Connecting to {count} places.",
   },
+  "headline.notLive": "Not live.",
   "headline.liveAll": "Live on {count}",
   "headline.livePart": "Live on *{live} of {count}*",
   "headline.sendingAll": "Sending to {count}",
@@ -177,7 +178,7 @@ export const en = {
 
   "editor.new": "New destination",
   "editor.platform": "Platform",
-  "editor.platformOwn": "Own server or other platform",
+  "editor.platformOwn": "Own or other server",
   "editor.name": "Name",
   "editor.url": "Server",
   "editor.urlHint": "Begins with rtmp:// or rtmps://",

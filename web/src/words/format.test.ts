@@ -34,6 +34,9 @@ describe("figures", () => {
     expect(picture(1080, 60)).toBe("1080p60");
     expect(picture(1080, 59.94)).toMatch(/^1080p59[.,]94$/);
     expect(picture(720, 30.003)).toBe("720p30");
+    expect(picture(720, 29.99)).toBe("720p30");
+    expect(picture(720, 29.972)).toMatch(/^720p29[.,]97$/);
+    expect(picture(720, 27.44)).toMatch(/^720p27[.,]4$/);
     expect(picture(720, null)).toBe("720p");
   });
 });

@@ -23,6 +23,14 @@ const dayAndClock = new Intl.DateTimeFormat(locale, {
   minute: "2-digit",
 });
 
+const dayAndClockSeconds = new Intl.DateTimeFormat(locale, {
+  day: "numeric",
+  month: "short",
+  hour: "numeric",
+  minute: "2-digit",
+  second: "2-digit",
+});
+
 /** bit/s as Mb/s from 1 upwards, else kb/s. */
 export function bitrate(bps: Measured): Quantity {
   if (!known(bps)) return { value: UNKNOWN, unit: "" };
@@ -62,15 +70,28 @@ export function time(at: string | number, now: number): string {
   return sameDay(date, new Date(now)) ? clock.format(date) : dayAndClock.format(date);
 }
 
+/** `20:46:12`, with the day where it is not today. */
+export function exactTime(at: string | number, now: number): string {
+  const date = new Date(at);
+  return sameDay(date, new Date(now)) ? clockSeconds.format(date) : dayAndClockSeconds.format(date);
+}
+
 /** `20:46:12`. */
 export function timeWithSeconds(at: string | number): string {
   return clockSeconds.format(new Date(at));
 }
 
-/** `1080p60`; what is unknown is left out. */
+/** Frame rates that are no whole numbers by intent. */
+const BROKEN_RATES = [24000 / 1001, 30000 / 1001, 60000 / 1001, 120000 / 1001];
+
+/** `1080p60`; what is unknown is left out. A measured rate is never quite even: the nearest usual one is meant. */
 export function picture(height: Measured, fps: Measured): string {
   if (!known(height)) return UNKNOWN;
-  return `${height}p${known(fps) ? decimal(Math.abs(fps - Math.round(fps)) < 0.01 ? Math.round(fps) : fps) : ""}`;
+  if (!known(fps)) return `${height}p`;
+  const usual = [Math.round(fps), ...BROKEN_RATES].reduce((best, rate) =>
+    Math.abs(rate - fps) < Math.abs(best - fps) ? rate : best,
+  );
+  return `${height}p${Math.abs(usual - fps) < 0.1 ? decimal(usual) : tenths.format(fps)}`;
 }
 
 /** A list in words: `A, B and C`. */

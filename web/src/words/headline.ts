@@ -64,6 +64,9 @@ function onAir(status: Status, on: Place[]): Headline {
   if (live.length === 0 && troubled.length === 0) {
     return quiet(t("headline.goingOut", { count: expected.length }), t("why.connecting"));
   }
+  if (live.length === 0) {
+    return { sentence: t("headline.notLive"), tone: "warn", ...cause(expected, troubled, [], 0) };
+  }
   const onlySending = live.filter(isOnlySending);
   const numbers = { live: live.length, count: expected.length };
   const whole = live.length === expected.length;

@@ -132,7 +132,7 @@ pub(crate) struct NewDestination {
     output: String,
     #[schema(value_type = Option<bool>, default = true)]
     enabled: bool,
-    #[schema(schema_with = crate::openapi::nullable_start_mode)]
+    #[schema(required = false, schema_with = crate::openapi::nullable_start_mode)]
     start_mode: StartMode,
     /// How long it is retried, s; `null`: without end.
     #[schema(minimum = 1, maximum = 604_800)]

@@ -1,16 +1,20 @@
 //! What happened, in words.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use brookbox_store::{Event, Severity, Time};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::problem::{Code, FieldError, Problem};
 
-const LIMIT: std::ops::RangeInclusive<u32> = 1..=500;
+const LIMIT: RangeInclusive<u32> = 1..=500;
 const LIMIT_DEFAULT: u32 = 100;
 
 /// Something that happened.
@@ -48,30 +52,34 @@ impl From<Event> for EventView {
     }
 }
 
-/// `?before=&limit=`
-#[derive(Deserialize)]
-pub(crate) struct Page {
-    before: Option<String>,
-    limit: Option<String>,
-}
-
-/// Events, the newest first.
-pub(crate) async fn list(State(app): State<App>, Query(page): Query<Page>) -> Result<Json<Vec<EventView>>, Problem> {
+/// Events, the newest first: `?before=&limit=`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Result<Json<Vec<EventView>>, Problem> {
     let mut errors = Vec::new();
-    let mut wrong = |field: &str, message: String| {
-        errors.push(FieldError { field: field.to_owned(), code: "out_of_range", message });
-    };
-    let before = page.before.map(|before| before.parse::<i64>());
-    if matches!(before, Some(Err(_))) {
-        wrong("before", "Give the id of an event.".to_owned());
-    }
-    let limit = page.limit.map_or(Ok(LIMIT_DEFAULT), |limit| limit.parse());
-    if !limit.as_ref().is_ok_and(|limit| LIMIT.contains(limit)) {
-        wrong("limit", format!("Give a whole number from {} to {}.", LIMIT.start(), LIMIT.end()));
-    }
-    let (Ok(before), Ok(limit), true) = (before.transpose(), limit, errors.is_empty()) else {
+    let before = number(&query, "before", 0..=i64::MAX, &mut errors);
+    let limit = number(&query, "limit", LIMIT, &mut errors).unwrap_or(LIMIT_DEFAULT);
+    if !errors.is_empty() {
         return Err(Problem::new(Code::Invalid).errors(errors));
-    };
+    }
     let events = app.db(move |store| store.events(before, limit)).await?;
     Ok(Json(events.into_iter().map(Into::into).collect()))
+}
+
+/// A number behind the `?`, given at most once.
+fn number<T: FromStr + PartialOrd + Display>(
+    query: &[(String, String)],
+    name: &str,
+    range: RangeInclusive<T>,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
+    let mut values = query.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+    let value = values.next()?;
+    let number = value.parse().ok().filter(|number| range.contains(number));
+    if number.is_none() || values.next().is_some() {
+        let message = format!("Give one whole number from {} to {}.", range.start(), range.end());
+        errors.push(FieldError { field: name.to_owned(), code: "out_of_range", message });
+    }
+    number
 }

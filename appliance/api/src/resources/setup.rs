@@ -195,7 +195,8 @@ async fn settle(app: &App) {
 
 /// Whether the box may be claimed from here without a code.
 fn may_claim(app: &App, connection: Connection) -> bool {
-    connection.address().is_loopback() || (app.config.claim_from_lan && net::is_home(connection.address()))
+    let address = connection.address();
+    address.is_loopback() || (app.config.claim_from_lan && net::is_home(address) && net::is_on_link(address))
 }
 
 async fn check_code(app: &App, connection: Connection, code: SecretString) -> Result<(), Problem> {

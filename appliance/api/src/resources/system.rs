@@ -49,9 +49,9 @@ pub(crate) struct ClaimNotice {
 #[schema(rename_all = "camelCase")]
 pub(crate) struct SystemChange {
     /// Letters, digits and hyphens: the box answers to `NAME.local`.
-    #[schema(max_length = 63, example = "river-street")]
+    #[schema(value_type = Option<String>, max_length = 63, example = "river-street")]
     box_name: String,
-    #[schema(example = "en", pattern = "^(en|de|es|fr|ja)$")]
+    #[schema(value_type = Option<String>, example = "en", pattern = "^(en|de|es|fr|ja)$")]
     language: String,
 }
 

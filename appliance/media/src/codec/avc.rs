@@ -71,12 +71,12 @@ fn sps(bits: Bits<'_>) -> Result<VideoConfig> {
     let level_idc = bits.u8(8, "level_idc")?;
     bits.ue_to(31, "seq_parameter_set_id", "at most 31")?;
 
-    let (mut chroma, mut bit_depth, mut separate_planes) = (Chroma::Yuv420, 8, false);
+    let (mut chroma, mut bit_depth) = (Chroma::Yuv420, 8);
     if matches!(profile_idc, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
         let idc = bits.ue_to(3, "chroma_format_idc", "at most 3")?;
         chroma = Chroma::from_idc(idc).unwrap_or(chroma);
         if chroma == Chroma::Yuv444 {
-            separate_planes = bits.flag("separate_colour_plane_flag")?;
+            bits.flag("separate_colour_plane_flag")?;
         }
         bit_depth = 8 + bits.ue_to(6, "bit_depth_luma_minus8", "at most 6")?;
         bits.ue_to(6, "bit_depth_chroma_minus8", "at most 6")?;
@@ -117,7 +117,7 @@ fn sps(bits: Bits<'_>) -> Result<VideoConfig> {
     if bits.flag("frame_cropping_flag")? {
         let mut crop = || bits.ue("frame_crop_offset");
         let [left, right, top, bottom] = [crop()?, crop()?, crop()?, crop()?];
-        let (across, down) = if separate_planes { (1, 1) } else { chroma.subsampling() };
+        let (across, down) = chroma.subsampling();
         width = cropped(&bits, width, [left, right], across)?;
         height = cropped(&bits, height, [top, bottom], down * fields)?;
     }

@@ -116,13 +116,15 @@ fn sps(bits: Bits<'_>) -> Result<Option<VideoConfig>> {
     bits.ue_to(15, "sps_seq_parameter_set_id", "at most 15")?;
     let chroma_idc = bits.ue_to(3, "chroma_format_idc", "at most 3")?;
     let chroma = Chroma::from_idc(chroma_idc).unwrap_or(Chroma::Yuv420);
-    let separate_planes = chroma == Chroma::Yuv444 && bits.flag("separate_colour_plane_flag")?;
+    if chroma == Chroma::Yuv444 {
+        bits.flag("separate_colour_plane_flag")?;
+    }
     let mut width = side(&mut bits, "pic_width_in_luma_samples")?;
     let mut height = side(&mut bits, "pic_height_in_luma_samples")?;
     if bits.flag("conformance_window_flag")? {
         let mut crop = || bits.ue("conf_win_offset");
         let [left, right, top, bottom] = [crop()?, crop()?, crop()?, crop()?];
-        let (across, down) = if separate_planes { (1, 1) } else { chroma.subsampling() };
+        let (across, down) = chroma.subsampling();
         width = cropped(&bits, width, [left, right], across)?;
         height = cropped(&bits, height, [top, bottom], down)?;
     }

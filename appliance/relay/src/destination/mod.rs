@@ -28,6 +28,9 @@ use crate::reason::Cause;
 use crate::retry::{Next, Retry};
 use crate::{Destination, DestinationState, DestinationStatus, Event, EventCode, Reason, ReasonCode, StartMode};
 
+/// Connections in a row that a server may ask for anew.
+const MAX_MOVES: u32 = 2;
+
 /// What the engine wants of a destination.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
@@ -163,7 +166,7 @@ enum Outcome {
 impl Actor {
     /// Runs until the engine forgets the destination.
     pub(crate) async fn run(mut self) {
-        let mut moved = None;
+        let (mut moved, mut moves) = (None, 0);
         loop {
             let wish = self.wish.borrow_and_update().clone();
             let Some(programme) = wish.programme.clone() else {
@@ -175,8 +178,13 @@ impl Actor {
             };
             let outcome = self.attempt(&wish, &programme, moved.take()).await;
             self.view.borrow_mut().connection_ended();
+            moves = if matches!(outcome, Outcome::Moved(_)) { moves + 1 } else { 0 };
             let waited = match outcome {
                 Outcome::Superseded => Ok(()),
+                Outcome::Moved(_) if moves > MAX_MOVES => {
+                    let cause = Cause::with(ReasonCode::RemoteClosed, "it asks for a new connection again and again");
+                    self.failed(&wish, &cause, Duration::ZERO).await
+                }
                 Outcome::Moved(url) => {
                     moved = Some(url);
                     Ok(())

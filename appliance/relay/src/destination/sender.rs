@@ -111,7 +111,7 @@ impl Sender {
             acknowledged: 0,
             progress_at: now,
             blocked_since: None,
-            means: VecDeque::new(),
+            means: VecDeque::from([(now, 0)]),
             slow: false,
             frames_sent: 0,
             frames_dropped: 0,

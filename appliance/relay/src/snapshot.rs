@@ -1,0 +1,55 @@
+//! The state that everybody sees.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use crate::clock::rfc3339;
+use crate::engine::Engine;
+use crate::{DestinationState, InputStatus, OutputStatus, Snapshot};
+
+impl Engine {
+    pub(crate) fn publish_snapshot(&self) {
+        let streaming = self.inputs.borrow().values().any(|slot| slot.session.is_some());
+        self.busy.store(streaming, Ordering::Relaxed);
+        let snapshot = self.snapshot();
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let now = self.context.clock.now();
+        let (inputs, destinations) = (self.inputs.borrow(), self.destinations.borrow());
+        let mut snapshot = Snapshot {
+            broadcast: self.broadcast.get(),
+            refusals: self.refusals.borrow().list(),
+            ..Snapshot::default()
+        };
+        for (id, slot) in inputs.iter() {
+            let programme = slot.programme.as_ref().map(|p| p.borrow());
+            let lost = programme.as_ref().map_or(0, |p| p.frames_lost());
+            let session = slot.session.as_ref().map(|s| s.status(lost));
+            snapshot.sessions.extend(session.clone());
+            let tracks = programme.as_ref().map_or_else(Vec::new, |p| p.tracks(now));
+            let since = rfc3339(slot.state.1);
+            snapshot.inputs.insert(id.clone(), InputStatus { state: slot.state.0, since, session, tracks });
+            let (log_bytes, log_ms) = programme.map_or((0, 0), |p| (p.log.bytes() as u64, p.log.span_ms()));
+            let output = OutputStatus { input: id.clone(), kind: "passthrough", log_bytes, log_ms };
+            snapshot.outputs.insert(format!("{id}/passthrough").into(), output);
+        }
+        let mut on_air: Option<SystemTime> = None;
+        let mut sending = false;
+        for (id, slot) in destinations.iter() {
+            let (view, wish) = (slot.view.borrow(), slot.wish.borrow());
+            sending |= wish.programme.is_some();
+            if matches!(view.state(), DestinationState::Live | DestinationState::Slow) {
+                on_air = Some(on_air.map_or(view.since(), |t| t.min(view.since())));
+            }
+            snapshot.destinations.insert(id.clone(), view.status(&wish.config));
+        }
+        // A destination that reconnects does not begin the broadcast anew.
+        let since = if sending { self.on_air_since.get().or(on_air) } else { None };
+        self.on_air_since.set(since);
+        snapshot.on_air_since = since.map(rfc3339);
+        snapshot
+    }
+}
