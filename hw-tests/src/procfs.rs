@@ -63,6 +63,15 @@ pub fn children(parent: u32) -> Result<Vec<u32>> {
     Ok(found)
 }
 
+/// How many sockets a process has open.
+///
+/// # Errors
+/// There is no such process.
+pub fn sockets(pid: u32) -> Result<usize> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd"))?.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+    Ok(open.filter(|target| target.to_string_lossy().starts_with("socket:")).count())
+}
+
 /// Whether somebody on this machine listens on a TCP port of IPv4.
 ///
 /// # Errors

@@ -148,26 +148,32 @@ fn compare(seen: &Seen, arrivals: &[Vec<Frame>], from: Instant, to: Instant) -> 
     let mut compared = Compared::default();
     let inside = |frame: &Frame| frame.at >= from && frame.at < to;
     for arrived in arrivals {
-        let mut expected = 0;
-        let mut started = false;
-        for frame in arrived {
-            let ahead = seen.frames[expected..].iter().take(AHEAD);
-            let Some(skipped) = ahead.clone().position(|sent| sent.fingerprint == frame.fingerprint) else { continue };
-            if started {
-                compared.lost += ahead.take(skipped).filter(|sent| inside(sent)).count();
-            } else {
-                compared.missed_at_start += skipped;
-                started = true;
+        // Sound and picture each for itself: some relays change their order among each other.
+        for picture in [true, false] {
+            let sent: Vec<_> = seen.frames.iter().filter(|frame| frame.picture == picture).collect();
+            let mut expected = 0;
+            let mut started = false;
+            for frame in arrived.iter().filter(|frame| frame.picture == picture) {
+                let ahead = sent[expected..].iter().take(AHEAD);
+                let Some(skipped) = ahead.clone().position(|sent| sent.fingerprint == frame.fingerprint) else {
+                    continue;
+                };
+                if started {
+                    compared.lost += ahead.take(skipped).filter(|sent| inside(sent)).count();
+                } else {
+                    compared.missed_at_start += skipped;
+                    started = true;
+                }
+                let sent = sent[expected + skipped];
+                expected += skipped + 1;
+                if inside(sent) {
+                    compared.due += 1;
+                    compared.latencies.push(frame.at.saturating_duration_since(sent.at));
+                }
             }
-            let sent = seen.frames[expected + skipped];
-            expected += skipped + 1;
-            if inside(&sent) {
-                compared.due += 1;
-                compared.latencies.push(frame.at.saturating_duration_since(sent.at));
-            }
+            // What did not arrive at all before the end of the window.
+            compared.lost += sent[expected..].iter().filter(|sent| inside(sent)).count();
         }
-        // What did not arrive at all before the end of the window.
-        compared.lost += seen.frames[expected..].iter().filter(|sent| inside(sent)).count();
         let first = arrived.iter().find(|frame| frame.picture);
         if let (Some(first), Some(connected)) = (first, seen.connected) {
             compared.first_pictures.push(first.at.saturating_duration_since(connected));
@@ -260,5 +266,15 @@ mod tests {
         assert_eq!((found.missed_at_start, found.lost, found.due), (1, 4, 9));
         assert_eq!(percentile(&found.latencies, 0.99), Duration::from_millis(2));
         assert_eq!(found.first_pictures, [Duration::from_millis(12)]);
+    }
+
+    #[test]
+    fn sound_may_change_places_with_pictures() {
+        let start = Instant::now();
+        let frame = |fingerprint, picture| Frame { at: start, fingerprint, picture };
+        let seen = Seen { connected: Some(start), frames: vec![frame(1, true), frame(2, false), frame(3, true)] };
+        let arrived = vec![frame(2, false), frame(1, true), frame(3, true)];
+        let found = compare(&seen, &[arrived], start, start + Duration::from_secs(1));
+        assert_eq!((found.missed_at_start, found.lost, found.due), (0, 0, 3));
     }
 }

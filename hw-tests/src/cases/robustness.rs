@@ -239,8 +239,9 @@ fn half_open(ctx: &Ctx) -> Result<()> {
     daemon.wait_input("receiving", secs(5)).context("the publisher among half-open handshakes")?;
     let grown = procfs::memory(daemon.pid())?.rss.saturating_sub(before);
     ctx.note(format!(
-        "{} held open, {refused} turned away; the publisher is in after {:.1?}; {} kB more memory",
+        "{} begun, {refused} refused, the box keeps {} sockets; the publisher is in after {:.1?}; {} kB more memory",
         open.len(),
+        procfs::sockets(daemon.pid())?,
         start.elapsed(),
         grown / 1000
     ));
