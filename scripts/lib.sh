@@ -76,9 +76,9 @@ need_toolchains() {
   command -v cc >/dev/null || die "a C compiler is needed; run: apt-get install -y build-essential"
 }
 
-# fingerprint PATH...: one hash over names and contents of all files below, leaving out what is generated.
+# fingerprint PATH...: one hash over names and contents of all files below, leaving out what builds make there.
 fingerprint() {
-  find "$@" \( -name node_modules -o -name schema.d.ts -o -name dist -o -name .svelte-kit -o -name test-results \) -prune -o -type f -print0 |
+  find "$@" \( -name node_modules -o -name dist -o -name .svelte-kit -o -name test-results -o -name schema.d.ts \) -prune -o -type f -print0 |
     LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 

@@ -13,6 +13,7 @@
     reason = "a test program: it prints, and a panic is a failed case, caught and reported by the runner"
 )]
 
+pub mod auth;
 pub mod bed;
 pub mod bench;
 pub mod cases;
@@ -26,5 +27,6 @@ pub mod process;
 pub mod procfs;
 pub mod runner;
 pub mod tap;
+pub mod text;
 pub mod wait;
 pub mod wire;

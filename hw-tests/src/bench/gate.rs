@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -18,6 +18,10 @@ pub(super) enum Onward {
     /// Only the media, as plain bytes, to a relay that knows no RTMP.
     Plain(u16),
 }
+
+/// The most that passes, bytes a second: just below the most that an input of Brookbox can be made to allow (1 Gbit/s).
+/// Ten destinations then take a gigabyte a second, which keeps any relay busy.
+const MOST: u32 = 100_000_000;
 
 /// A gate for one publisher.
 #[derive(Debug)]
@@ -74,12 +78,14 @@ fn pass(mut publisher: TcpStream, to: u16, seen: &Mutex<Seen>) -> Result<()> {
     let mut scanner = Scanner::new(128);
     let mut handshake = 1 + 2 * HANDSHAKE;
     let mut buffer = vec![0; 64 << 10];
+    let mut brake = Brake::new();
     loop {
         let count = publisher.read(&mut buffer)?;
         if count == 0 {
             relay.shutdown(Shutdown::Write)?;
             return Ok(());
         }
+        brake.passed(count);
         let at = Instant::now();
         let bytes = &buffer[..count];
         relay.write_all(bytes)?;
@@ -105,11 +111,39 @@ fn strip(publisher: TcpStream, to: u16, seen: &Mutex<Seen>) -> Result<()> {
     let first = Message { kind: kind::CHUNK_SIZE, stream_id: 0, timestamp: 0, body: size };
     send(2, &first, 128, Instant::now())?;
     let mut server = Server::accept(publisher)?;
+    let mut brake = Brake::new();
     while let Some(heard) = server.hear()? {
-        if let Heard::Media(message, at) = heard {
+        if let Heard::Media(message, _) = heard {
+            brake.passed(message.body.len());
+            let at = Instant::now();
             let csid = if message.kind == kind::AUDIO { 4 } else { 6 };
             send(csid, &message, CHUNK, at)?;
         }
     }
     Ok(())
+}
+
+/// Holds up what comes faster than [`MOST`].
+struct Brake {
+    start: Instant,
+    bytes: u64,
+}
+
+impl Brake {
+    fn new() -> Self {
+        Self { start: Instant::now(), bytes: 0 }
+    }
+
+    fn passed(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        let due = Duration::from_micros(self.bytes * 1_000_000 / u64::from(MOST));
+        let ahead = due.saturating_sub(self.start.elapsed());
+        // Shorter sleeps last longer than they should.
+        if ahead > Duration::from_millis(1) {
+            std::thread::sleep(ahead);
+        } else if ahead.is_zero() {
+            // What was not used is not saved up for a burst.
+            (self.start, self.bytes) = (Instant::now(), 0);
+        }
+    }
 }

@@ -158,8 +158,8 @@ impl Running {
 fn brookbox(ctx: &Ctx, count: usize, sink: u16) -> Result<Daemon> {
     let mut daemon = Daemon::start(ctx)?;
     daemon.sign_in()?;
-    // Flat out is far above what an input allows by default.
-    let patch = json!({"limits": {"bitrateBps": 1_000_000_000_000_u64}});
+    // Flat out is above what an input allows by default.
+    let patch = json!({"limits": {"bitrateBps": 1_000_000_000}});
     let answer = daemon.call("PATCH", "/inputs/main", Some(&patch))?;
     ensure!(answer.status < 300, "raising the input's limit: {} {}", answer.status, answer.text);
     for n in 0..count {

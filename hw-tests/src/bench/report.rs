@@ -46,7 +46,10 @@ impl Report {
         let _ = writeln!(text, "Compared: {}.", self.versions.join("; "));
         for (pace, title) in [
             (Pace::RealTime, "One publisher at 6 Mbit/s in real time (1080p60, AAC)"),
-            (Pace::FlatOut, "The same stream flat out: as fast as FFmpeg sends and the relay takes"),
+            (
+                Pace::FlatOut,
+                "The same stream flat out: as fast as FFmpeg sends and the relay takes, up to 800 Mbit/s in",
+            ),
         ] {
             let counts: Vec<_> = distinct(self.samples.iter().filter(|s| s.pace == pace).map(|s| s.destinations));
             if counts.is_empty() {

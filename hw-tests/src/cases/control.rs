@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::passthrough::arrived_whole;
+use crate::auth::{AskingServer, Challenge};
 use crate::bed::Ctx;
 use crate::media::Clip;
 use crate::peers::Recorder;
@@ -22,6 +23,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("control/ffmpeg without a box", |ctx| {
         without_a_box(ctx, Clip::Hevc, &mut Listener::start(ctx, "listener", &ctx.tools.ffmpeg9(), "there")?)
     }),
+    Case::new("control/ffmpeg and the server that asks for a password", asked_ffmpeg),
     Case::new("control/one frame lost on purpose is found", one_frame_lost),
 ];
 
@@ -38,5 +40,20 @@ fn one_frame_lost(ctx: &Ctx) -> Result<()> {
     let found = arrived_whole(ctx, Clip::H264, &mut nginx, "there").expect_err("a frame is missing");
     let found = format!("{found:#}");
     ensure!(found.contains("1 video packets are missing there"), "found something else: {found}");
+    Ok(())
+}
+
+fn asked_ffmpeg(ctx: &Ctx) -> Result<()> {
+    for challenge in [Challenge::Adobe, Challenge::Limelight] {
+        let server = AskingServer::start(challenge, "mara", "a-password")?;
+        let publish = |password: &str| {
+            let url = format!("rtmp://mara:{password}@{}/there", server.place());
+            Publisher::start_with(ctx, "publisher", Clip::H264, &url, &["-t", "1"], &[])
+        };
+        publish("a-password")?.done(secs(20))?;
+        ensure!(server.steps() == ["who", "challenge", "welcome"], "{challenge:?}: {:?}", server.steps());
+        ensure!(server.pictures() == 30, "{challenge:?}: {} pictures", server.pictures());
+        ensure!(publish("wrong")?.done(secs(20)).is_err(), "{challenge:?}: a wrong password was welcome");
+    }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Destinations: switches, broadcasts, backup addresses, keys and addresses of every shape.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use super::{BROADCAST_KEY, compare_file, secret_file};
+use crate::auth::{AskingServer, Challenge};
 use crate::bed::Ctx;
 use crate::daemon::{Daemon, Options};
 use crate::fault::{self, Fault, Faulty};
@@ -28,6 +29,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("destinations/keys and addresses of every shape arrive as they are", shapes),
     Case::new("destinations/variables from a file", variables),
     Case::new("destinations/retry now", retry),
+    Case::new("destinations/user name and password where a server asks", password),
+    Case::new("destinations/two inputs do not mix", two_inputs),
 ];
 
 fn three(ctx: &Ctx) -> Result<()> {
@@ -205,4 +208,43 @@ fn retry(ctx: &Ctx) -> Result<()> {
     std::thread::sleep(secs(1));
     ensure!(tap.visits().len() == 1, "retry disturbed a destination that was live");
     Ok(())
+}
+
+fn password(ctx: &Ctx) -> Result<()> {
+    let daemon = Daemon::start(ctx)?;
+    let publisher = Publisher::start(ctx, "publisher", Clip::H264Long, &daemon.publish_url()?)?;
+    for challenge in [Challenge::Adobe, Challenge::Limelight] {
+        let server = AskingServer::start(challenge, "mara", "a-password")?;
+        let url = format!("rtmp://{}", server.place());
+        let login = |password: &str| json!({"username": "mara", "password": password});
+        daemon.add_destination_with("Right", &url, BROADCAST_KEY, &login("a-password"))?;
+        wait::until(secs(10), "pictures after the password", || Ok((server.pictures() > 0).then_some(())))?;
+        ensure!(server.steps() == ["who", "challenge", "welcome"], "{challenge:?}: {:?}", server.steps());
+        let wrong = daemon.add_destination_with("Wrong", &url, BROADCAST_KEY, &login("wrong"))?;
+        let status = wait::until(secs(5), "a reason", || {
+            let status = daemon.destination(&wrong)?;
+            Ok((!status["reason"].is_null()).then_some(status))
+        })?;
+        ctx.note(format!("a wrong password at {challenge:?}: {}", status["reason"]));
+        ensure!(status["state"] == "failed" || status["state"] == "retrying", "{status}");
+    }
+    drop(publisher);
+    Ok(())
+}
+
+fn two_inputs(ctx: &Ctx) -> Result<()> {
+    let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+    let daemon = Daemon::start(ctx)?;
+    let second = daemon.ask("POST", "/inputs", Some(&json!({"name": "Second"})))?;
+    let id = second["id"].as_str().context("an id")?.to_owned();
+    let key = daemon.ask("POST", &format!("/inputs/{id}/key"), None)?["key"].as_str().context("a key")?.to_owned();
+    daemon.add_destination("First's", &nginx.url(), "first")?;
+    let output = json!({"output": format!("{id}/passthrough")});
+    daemon.add_destination_with("Second's", &nginx.url(), "second", &output)?;
+    let mut first = Publisher::start(ctx, "first", Clip::H264, &daemon.publish_url()?)?;
+    let url = format!("rtmp://{}/live/{key}", daemon.rtmp());
+    Publisher::start(ctx, "second", Clip::BFrames, &url)?.done(secs(40))?;
+    first.done(secs(40))?;
+    compare_file(ctx, Clip::H264, &nginx.finished("first", secs(15))?, Part::All)?;
+    compare_file(ctx, Clip::BFrames, &nginx.finished("second", secs(15))?, Part::All)
 }

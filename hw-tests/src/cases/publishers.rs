@@ -54,7 +54,7 @@ fn obs_enhanced(ctx: &Ctx) -> Result<()> {
     obs_through_a_box(ctx, &studio, &mut NodeMediaServer::start(ctx, "node-media-server")?)
 }
 
-/// OBS publishes for ten seconds; what arrived is compared with what OBS itself recorded meanwhile.
+/// OBS publishes for a while; what arrived is compared with what OBS itself recorded meanwhile.
 fn obs_through_a_box(ctx: &Ctx, studio: &Studio, server: &mut dyn Recorder) -> Result<()> {
     let daemon = Daemon::start(ctx)?;
     let club = daemon.add_destination("Club", &server.url(), BROADCAST_KEY)?;
@@ -62,7 +62,10 @@ fn obs_through_a_box(ctx: &Ctx, studio: &Studio, server: &mut dyn Recorder) -> R
     daemon.wait_state(&club, "live", Obs::START)?;
     let input = daemon.wait_input("receiving", secs(5))?;
     ctx.note(format!("it calls itself {} and sends {}", input["session"]["program"], input["tracks"][0]["codec"]));
-    std::thread::sleep(secs(10));
+    // Ten seconds where the machine keeps up with the encoder.
+    wait::until(secs(60), "800 frames of sound and picture", || {
+        Ok((daemon.destination(&club)?["framesSent"].as_u64() > Some(800)).then_some(()))
+    })?;
     obs.stop()?;
     daemon.wait_input("none", secs(5))?;
     let ffmpeg = ctx.tools.ffmpeg9();

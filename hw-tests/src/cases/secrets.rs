@@ -14,6 +14,7 @@ use crate::media::Clip;
 use crate::peers::ffmpeg::Publisher;
 use crate::runner::Case;
 use crate::tap::Tap;
+use crate::text::{base64, hex};
 use crate::wait::secs;
 use crate::wire::Wire;
 
@@ -37,7 +38,8 @@ fn forms() -> Vec<String> {
     for secret in [INPUT, WRONG, GOOD, "canary-sig-9e2b", REFUSED, CLOSED, NAMED, BAD_URL, LOGIN, PASSWORD] {
         let percent = secret.replace('?', "%3F").replace('=', "%3D").replace('&', "%26").replace(' ', "%20");
         let json = secret.replace('&', "\\u0026");
-        for form in [secret.to_owned(), percent, json, base64(secret.as_bytes()), hex(secret.as_bytes())] {
+        for form in [secret.to_owned(), percent, json, base64(whole_groups(secret.as_bytes())), hex(secret.as_bytes())]
+        {
             if !forms.contains(&form) {
                 forms.push(form);
             }
@@ -173,16 +175,7 @@ fn found(_: &Ctx) -> Result<()> {
     search(&[("a place".to_owned(), "canary birds sing".to_owned())])
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Base64 of the first bytes, cut to whole groups: what follows depends on what comes after.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let group = |part: &[u8]| {
-        let bits = part.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        [18, 12, 6, 0].map(|shift| char::from(DIGITS[bits >> shift & 63]))
-    };
-    bytes.chunks_exact(3).flat_map(group).collect()
+/// What base64 makes of these bytes whatever comes after them.
+fn whole_groups(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len() / 3 * 3]
 }
