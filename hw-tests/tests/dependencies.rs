@@ -1,4 +1,5 @@
 //! Every dependency has a licence that is allowed, comes from the one registry, and is none that is banned: `deny.toml`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +34,8 @@ fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
 #[test]
 fn licences_are_allowed() {
     let policy = policy();
-    let allowed: Vec<_> = policy["licenses"]["allow"].as_array().unwrap().iter().filter_map(toml::Value::as_str).collect();
+    let allowed: Vec<_> =
+        policy["licenses"]["allow"].as_array().unwrap().iter().filter_map(toml::Value::as_str).collect();
     let mut wrong = Vec::new();
     for package in packages().iter().filter(|p| !p["source"].is_null()) {
         let licence = package["license"].as_str().unwrap_or_default();
