@@ -1,6 +1,7 @@
 //! What all requests share.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -186,6 +187,11 @@ impl Hosts {
 
     pub(crate) fn allows(&self, name: &str) -> bool {
         self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+    }
+
+    /// An allowed address may be written with or without brackets, and in any of an address's spellings.
+    pub(crate) fn allows_address(&self, address: IpAddr) -> bool {
+        self.allowed.iter().any(|allowed| allowed.trim_matches(['[', ']']).parse() == Ok(address))
     }
 
     pub(crate) fn is_own_name(&self, name: &str) -> bool {

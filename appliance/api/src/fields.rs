@@ -70,7 +70,7 @@ impl Fields {
     pub(crate) fn line(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
         let text = self.string(name)?;
         let count = text.chars().count();
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|letter| letter.is_control() || turns_text(letter)) {
             self.error(name, "characters", "Leave out line breaks and control characters.");
         } else if text.trim() != text {
             self.error(name, "spaces", "Remove the spaces at the start and the end.");
@@ -222,6 +222,11 @@ impl Fields {
         let message = format!("Give a whole number from {} to {}.", range.start(), range.end());
         self.error(name, "out_of_range", message);
     }
+}
+
+/// Whether a letter turns the direction of those around it, so that a name could look like another text.
+const fn turns_text(letter: char) -> bool {
+    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Applies a JSON merge patch (RFC 7396, section 2).

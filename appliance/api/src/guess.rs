@@ -26,6 +26,10 @@ const FORGIVEN: Duration = Duration::from_secs(15 * 60);
 /// Tries of one bucket that may be under way at once.
 const AT_ONCE: u32 = 3;
 
+/// Guessing from one address is told of at most so often, and from all addresses at most [`TOLD`] times in that time.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+const TOLD: usize = 6;
+
 /// What failures are counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
@@ -45,7 +49,11 @@ struct Bucket {
 
 /// Counts failures.
 #[derive(Debug, Default)]
-pub(crate) struct Guesses(Mutex<HashMap<Key, Bucket>>);
+pub(crate) struct Guesses {
+    buckets: Mutex<HashMap<Key, Bucket>>,
+    /// From where guessing was told of lately.
+    told: Mutex<Vec<(IpAddr, Instant)>>,
+}
 
 /// One try under way. Dropped without a word it counts as neither: a request that was cut off says nothing.
 #[derive(Debug)]
@@ -57,6 +65,19 @@ pub(crate) struct Try<'a> {
 }
 
 impl Guesses {
+    /// Whether to tell people of guessing from this address: of each once a minute, and of few in a minute, since events
+    /// that matter must not be pushed out by events that strangers make.
+    pub(crate) fn is_news(&self, address: IpAddr) -> bool {
+        let (address, now) = (net::bucket(address), Instant::now());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|(_, at)| now.saturating_duration_since(*at) < TOLD_EVERY);
+        let news = told.len() < TOLD && told.iter().all(|(known, _)| *known != address);
+        if news {
+            told.push((address, now));
+        }
+        news
+    }
+
     /// Lets one try begin, or says how long to wait. `device` is the hash of a device known for this account.
     pub(crate) fn begin(&self, account: &str, address: IpAddr, device: Option<TokenHash>) -> Result<Try<'_>, Problem> {
         self.begin_at(account, address, device, Instant::now())
@@ -119,7 +140,7 @@ impl Guesses {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Bucket>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -249,6 +270,15 @@ mod tests {
         assert_eq!(guesses.begin("mara", at(HOME), None).unwrap_err().code(), Code::TooManyAttempts);
         drop(tries);
         assert!(guesses.lock().is_empty());
+    }
+
+    #[test]
+    fn guessing_is_told_of_now_and_then() {
+        let guesses = Guesses::default();
+        assert!(guesses.is_news(at(HOME)));
+        assert!(!guesses.is_news(at(HOME)));
+        let news = (1..=200).filter(|number| guesses.is_news(at(&format!("192.0.2.{number}")))).count();
+        assert_eq!(news, TOLD - 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, Object
 
 use crate::access::Access;
 use crate::problem::{Code, MEDIA_TYPE, Problem};
+use crate::resources::status::Status;
 use crate::routes::{Route, table};
 
 type Schemas = BTreeMap<String, RefOr<Schema>>;
@@ -98,13 +99,13 @@ impl Doc {
     }
 
     pub(crate) fn gives<T: ToSchema>(mut self, status: u16) -> Self {
-        self.schemas.push(add::<T>);
+        self.schemas.push(add_answer::<T>);
         self.gives = Gives::One(status, T::name().into_owned());
         self
     }
 
     pub(crate) fn lists<T: ToSchema>(mut self) -> Self {
-        self.schemas.push(add::<T>);
+        self.schemas.push(add_answer::<T>);
         self.gives = Gives::List(T::name().into_owned());
         self
     }
@@ -341,6 +342,39 @@ fn add<T: ToSchema>(schemas: &mut Schemas) {
         schemas.entry(name).or_insert(schema);
     }
     schemas.insert(T::name().into_owned(), T::schema());
+}
+
+/// The same for an answer: its fields are there, also those that are `null`; those that may be missing never are. The
+/// live state alone, which merge patches make, may lack what is `null`.
+fn add_answer<T: ToSchema>(schemas: &mut Schemas) {
+    add::<T>(schemas);
+    if T::name() == Status::name() {
+        return;
+    }
+    if let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(T::name().as_ref()) {
+        let always = object.properties.iter().filter(|(_, property)| allows_null(property) || is_list(property));
+        let always: Vec<_> =
+            always.map(|(name, _)| name.clone()).filter(|name| !object.required.contains(name)).collect();
+        object.required.extend(always);
+    }
+}
+
+fn allows_null(schema: &RefOr<Schema>) -> bool {
+    let is_null = |kind: &SchemaType| match kind {
+        SchemaType::Type(kind) => *kind == Type::Null,
+        SchemaType::Array(kinds) => kinds.contains(&Type::Null),
+        SchemaType::AnyValue => false,
+    };
+    match schema {
+        RefOr::T(Schema::Object(object)) => is_null(&object.schema_type),
+        RefOr::T(Schema::Array(array)) => is_null(&array.schema_type),
+        RefOr::T(Schema::OneOf(one_of)) => one_of.items.iter().any(allows_null),
+        _ => false,
+    }
+}
+
+fn is_list(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Array(_)))
 }
 
 /// The same for what is sent: fields that are not named are refused.

@@ -76,7 +76,7 @@ pub(crate) async fn verify(
 pub(crate) async fn wrong(app: &App, attempt: Try<'_>, user: Option<&User>, connection: Connection) {
     app.counters.refused_sign_ins.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let failures = attempt.wrong();
-    if failures.is_multiple_of(FAILURES_TOLD) {
+    if failures > 0 && failures.is_multiple_of(FAILURES_TOLD) && app.guesses.is_news(connection.address()) {
         // A name that nobody has is not repeated: it may be a password in the wrong field.
         let username = user.map(|user| user.username.as_str());
         let deed = Deed::GuessingPassword { username, address: connection.address(), failures };

@@ -136,6 +136,7 @@ pub(crate) struct Problem {
     code: Code,
     /// What happened this time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
     /// Only with `invalid` and `address_not_allowed`: which fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -139,7 +139,7 @@ fn host_is_ours(app: &App, host: &Authority, connection: Connection) -> bool {
     let name = host.host();
     if let Some(address) = literal(name) {
         // The address that the peer used is the box's own: it is the local end of this very connection.
-        return address == net::canonical(connection.local.ip()) || app.hosts.allows(name);
+        return address == net::canonical(connection.local.ip()) || app.hosts.allows_address(address);
     }
     name.eq_ignore_ascii_case("localhost") || app.hosts.allows(name) || app.hosts.is_own_name(name)
 }

@@ -40,7 +40,9 @@ async fn file(app: &App, request: Request) -> Result<Response, Problem> {
     let dir = app.config.web_dir.clone();
     let dir = dir.ok_or_else(|| Problem::new(Code::NotFound).detail("No page is installed; the API is at /api/v1."))?;
     // Nothing that begins with a dot belongs to the page, `..` least of all.
-    let hidden = segments.clone().any(|segment| segment.starts_with('.') || segment.starts_with("%2e"));
+    let hidden = segments
+        .clone()
+        .any(|segment| segment.starts_with('.') || segment.starts_with("%2e") || segment.starts_with("%2E"));
     let is_file = segments.next_back().is_some_and(|last| last.contains('.'));
     let (method, headers) = (request.method().clone(), request.headers().clone());
     if !hidden {

@@ -27,7 +27,7 @@ fn request(line: &str, headers: &[&str]) -> Vec<u8> {
 async fn foreign_names_get_421_and_nothing_else() {
     let test_box = TestBox::start_with(|config| {
         config.own_names = vec!["brookbox.local".into()];
-        config.allowed_hosts = vec!["stream.example.org".into(), "192.0.2.33".into()];
+        config.allowed_hosts = vec!["stream.example.org".into(), "192.0.2.33".into(), "2001:db8::33".into()];
     })
     .await;
     let port = test_box.http.port();
@@ -66,6 +66,7 @@ async fn foreign_names_get_421_and_nothing_else() {
             "BrookBox.Local:8080",
             "stream.example.org",
             "192.0.2.33:8080",
+            "[2001:0db8::33]:8080",
         ] {
             let answer = raw(test_box.http, &request("GET /healthz", &[&format!("Host: {host}")])).await;
             assert_eq!((answer.status, answer.body), (200, json!({"status": "ok"})), "{host}");

@@ -382,9 +382,11 @@ async fn a_write_is_done_to_its_end_whoever_waits_for_it() {
         let mut stream = tokio::net::TcpStream::connect(test_box.http).await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
         // Gone at another moment each time: before it is read, while it is stored, while the engine is told.
-        tokio::time::sleep(std::time::Duration::from_micros(100 * number as u64)).await;
+        tokio::time::sleep(std::time::Duration::from_micros(200 * number as u64)).await;
         drop(stream);
     }
+    // What arrived has been begun by now.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     common::eventually("store and engine agree", async || {
         let stored: Vec<_> = test_box.store.destinations().unwrap().into_iter().map(|one| one.id).collect();
         let mut running: Vec<_> = test_box.engine.snapshot().destinations.keys().map(ToString::to_string).collect();
@@ -392,8 +394,7 @@ async fn a_write_is_done_to_its_end_whoever_waits_for_it() {
         stored == running
     })
     .await;
-    // Most of the requests did arrive.
-    assert!(test_box.store.destinations().unwrap().len() < 20);
+    assert!(test_box.store.destinations().unwrap().len() < ids.len(), "some of the requests did arrive");
 }
 
 #[tokio::test]

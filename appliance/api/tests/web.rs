@@ -89,6 +89,9 @@ async fn what_is_not_there_is_not_there() {
         "/api/v1/nothing",
         "/.secret",
         "/%2esecret",
+        "/%2Esecret",
+        "/assets%2f..%2f.secret",
+        "/%5c%2e%2e%5coutside.txt",
         "/../outside.txt",
         "/assets/../../outside.txt",
         "/..%2foutside.txt",
@@ -109,4 +112,23 @@ async fn what_is_not_there_is_not_there() {
     assert_eq!((wrong.status, wrong.code()), (405, "method_not_allowed"));
     let bare = TestBox::start().await;
     assert_eq!(bare.client().get("/").await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_reading_is_let_go() {
+    let (test_box, dir) = with_page().await;
+    fs::write(dir.path().join("web/assets/large.bin"), vec![7; 8 << 20]).unwrap();
+    let small = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    small.set_recv_buffer_size(4096).unwrap();
+    small.connect(&test_box.http.into()).unwrap();
+    let text = format!("GET /assets/large.bin HTTP/1.1\r\nHost: {}\r\n\r\n", test_box.http);
+    small.send(text.as_bytes()).unwrap();
+    let begun = std::time::Instant::now();
+    let client = test_box.client();
+    // The one that asks is a connection too.
+    while !client.get("/metrics").await.text.contains("\nbrookbox_http_connections 1\n") {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(90), "it is still held");
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    assert!(begun.elapsed() > std::time::Duration::from_secs(10), "it had its chance");
 }
