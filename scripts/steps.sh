@@ -55,6 +55,15 @@ count_tests() {
     }'
 }
 
+# What a failed step's runner named at its end, since often only the last lines of a run are at hand.
+what_failed() {
+  local named
+  # Our own suite, cargo-nextest, cargo test, vitest.
+  named=$(sed 's/\x1b\[[0-9;]*m//g' "$STEPS/$1.log" 2>/dev/null |
+    grep -E '^failed: |^ *(FAIL|SIGABRT|TIMEOUT) |^test .* FAILED$' | sort -u | head -n 12 | cut -c 1-400)
+  printf '%s:\n%s\n' "$1" "${named:-$(tail -n 8 "$STEPS/$1.log" 2>/dev/null | cut -c 1-400)}" | sed '2,$s/^/    /'
+}
+
 # The table, and what it comes to. Fails if anything failed or nothing ran.
 steps_end() {
   local name rc secs p f s why passed=0 failed=0 skipped=0 bad=0
@@ -74,6 +83,10 @@ steps_end() {
     printf '%-30s %9s  %7s %7s  %s\n' "$name" "$secs" "$p" "$f" "$result"
   done <"$STEPS/order"
   printf '%-30s %9s  (steps overlap)\n\n' 'from start to end' "$(since "$STEPS_START")"
+  while read -r name; do
+    read -r rc _ <"$STEPS/$name.result"
+    case $rc in 0 | skip) ;; *) what_failed "$name" ;; esac
+  done <"$STEPS/order"
   if [ "$skipped" = 0 ]; then
     printf '%s passed, %s failed\n' "$passed" "$failed" | tee "$STEPS/summary"
   else

@@ -95,14 +95,20 @@ pub enum Part {
     /// One unbroken run of packets, from a keyframe on: for a destination that came later or was ended earlier.
     Run,
     /// What both files have, when each may have begun and ended at another moment: no hole from the first common packet
-    /// to the last. Their writer rounded the times of each by itself, so they may differ by 1 ms.
+    /// to the last. Their writer gave each its own zero: times may differ by 1 ms, and sound against picture by one
+    /// frame of sound, since OBS begins every output with the frame of sound that is nearest to its first picture.
     Overlap,
 }
 
 impl Part {
-    /// By how many milliseconds times may differ.
+    /// By how many milliseconds the times of one stream may differ.
     fn rounding(self) -> u64 {
         u64::from(self == Self::Overlap)
+    }
+
+    /// By how many milliseconds sound and picture may be moved against each other: nothing, or 1024 samples at 44.1 kHz.
+    fn shift(self) -> u64 {
+        if self == Self::Overlap { 24 } else { 0 }
     }
 }
 
@@ -154,7 +160,7 @@ pub fn compare(published: &Frames, arrived: &Frames, part: Part) -> Result<Equal
         writeln!(faults, "{kind}: arrived, but was never published")?;
     }
     if let [(first, _), rest @ ..] = &offsets[..]
-        && rest.iter().any(|(offset, _)| offset.abs_diff(*first) > part.rounding())
+        && rest.iter().any(|(offset, _)| offset.abs_diff(*first) > part.shift())
     {
         writeln!(faults, "audio and video were moved against each other: {offsets:?}")?;
     }

@@ -188,10 +188,11 @@ fn logs(dir: &Path) -> String {
 /// The last lines of a run: which failed, how many passed.
 #[must_use]
 pub fn summary(outcomes: &[Outcome]) -> String {
-    let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).map(|outcome| outcome.name).collect();
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
     let mut text = String::new();
-    for name in &failed {
-        let _ = writeln!(text, "failed: {name}");
+    for outcome in &failed {
+        let error = outcome.error.as_deref().and_then(|error| error.lines().next()).unwrap_or_default();
+        let _ = writeln!(text, "failed: {}: {error}", outcome.name);
     }
     let _ = write!(text, "{} passed, {} failed", outcomes.len() - failed.len(), failed.len());
     text

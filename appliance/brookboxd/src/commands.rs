@@ -1,6 +1,6 @@
 //! What can be done beside running. Their answers go to standard output.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use brookbox_store::{Error as StoreError, Finding, Role, Severity, Store};
 use secrecy::{ExposeSecret, SecretString};
@@ -141,5 +141,9 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
 }
 
 fn print(text: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{text}").map_err(Failure::other)
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever reads has seen enough, as with `brookboxd openapi | head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::other),
+    }
 }

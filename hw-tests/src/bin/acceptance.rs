@@ -60,6 +60,11 @@ fn main() -> Result<ExitCode> {
     }
     let tools = Tools::find()?;
     let folder = arguments.folder.clone().unwrap_or_else(|| tools.build.join("acceptance"));
+    std::fs::create_dir_all(&folder)?;
+    let lock = std::fs::File::create(folder.join("lock"))?;
+    let Ok(_alone) = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusiveNonblock) else {
+        bail!("another run works in {}; wait for it, or give this one its own by --folder", folder.display());
+    };
     let mut outcomes = Vec::new();
     if !arguments.timing {
         outcomes.extend(runner::run(&waiting, &tools, &folder, arguments.jobs)?);

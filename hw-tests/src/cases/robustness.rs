@@ -334,11 +334,8 @@ fn nasty_with_key(ctx: &Ctx) -> Result<()> {
     }
     // After all of that a real publisher finds everything in order.
     let mut nginx = nginx;
-    let before = nginx.recordings(BROADCAST_KEY)?.len();
     Publisher::start(ctx, "publisher", Clip::BFrames, &daemon.publish_url()?)?.done(secs(40))?;
-    let file = nginx.finished(BROADCAST_KEY, secs(15))?;
-    ensure!(nginx.recordings(BROADCAST_KEY)?.len() > before, "nothing arrived after the nasty publishers");
-    compare_file(ctx, Clip::BFrames, &file, Part::All)?;
+    compare_file(ctx, Clip::BFrames, &nginx.finished(BROADCAST_KEY, secs(15))?, Part::All)?;
     no_panic(&daemon)
 }
 

@@ -13,8 +13,8 @@ use tokio_rustls::client::TlsStream;
 
 /// Unsent bytes the kernel may hold before it stops taking more: what a slow destination can still skip stays here.
 const NOT_SENT: u32 = 128 << 10;
-/// Data that stays unacknowledged this long ends the connection.
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Data that stays unacknowledged this long ends the connection. Later than the engine's own 10 s, which name the reason.
+const USER_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// A connection to a server.
 #[derive(Debug)]
