@@ -30,19 +30,19 @@ pub fn memory(pid: u32) -> Result<Memory> {
     Ok(Memory { rss: field("VmRSS")?, anon: field("RssAnon")?, peak: field("VmHWM")? })
 }
 
-/// CPU time that a process has used, in user and kernel, all threads together, also ended ones.
+/// CPU time that the threads of a process have used, in user and kernel. What ended threads used is not in it.
 ///
 /// # Errors
 /// There is no such process.
 pub fn cpu(pid: u32) -> Result<Duration> {
-    /// Linux' `USER_HZ` is 100 on every architecture that Brookbox runs on.
-    const TICK: Duration = Duration::from_millis(10);
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field, the name, may hold spaces: count from its end.
-    let (_, rest) = stat.rsplit_once(") ").context("odd /proc stat")?;
-    let fields: Vec<_> = rest.split(' ').collect();
-    let ticks = |index: usize| -> Result<u32> { Ok(fields.get(index).context("short /proc stat")?.parse()?) };
-    Ok(TICK * (ticks(11)? + ticks(12)?))
+    let mut sum = Duration::ZERO;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // Nanoseconds on a CPU come first. A thread that has just ended has no file any more.
+        let Ok(stat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        let spent = stat.split(' ').next().context("odd schedstat")?;
+        sum += Duration::from_nanos(spent.parse()?);
+    }
+    Ok(sum)
 }
 
 /// The direct children of a process.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use std::{io, thread};
 
@@ -31,8 +30,6 @@ use crate::{
     BroadcastState, Destination, Event, EventCode, Handle, Id, Input, InputState, Report, Reports, Settings, Snapshot,
 };
 
-/// Time in which a batch gathers.
-const BATCH: Duration = Duration::from_millis(3);
 /// How often the engine looks after itself.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// Destinations stay connected this long after the publisher was lost, ms.
@@ -96,13 +93,13 @@ pub fn start(settings: Settings) -> io::Result<(Handle, Reports)> {
     let (commands, orders) = mpsc::channel(MAX_COMMANDS);
     let (reports, report_reader) = mpsc::channel(MAX_REPORTS);
     let (snapshots, snapshot_reader) = watch::channel(Arc::new(Snapshot::default()));
-    let busy = Arc::new(AtomicBool::new(false));
-    let mut builder = runtime(busy.clone());
+    let mut builder = runtime();
     thread::Builder::new().name("engine".to_owned()).spawn(move || {
         let run = builder.build_local(LocalOptions::default()).and_then(|runtime| {
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener)?;
-                Engine::new(settings, rtmp, busy, reports, snapshots).run(listener, orders).await;
+                // A task of its own: whatever wakes the outermost future costs a system call.
+                spawn_local(Engine::new(settings, rtmp, reports, snapshots).run(listener, orders)).await?;
                 Ok(())
             })
         });
@@ -113,22 +110,11 @@ pub fn start(settings: Settings) -> io::Result<(Handle, Reports)> {
     Ok((Handle::new(commands, snapshot_reader, rtmp), report_reader))
 }
 
-/// The engine's runtime: one thread, which while a stream runs gathers a batch before it looks for what has come.
-///
-/// What a publisher and many servers send in that time is one wake-up instead of many, and what has to be written
-/// goes out in fewer and larger pieces. It adds at most [`BATCH`] to a frame's way.
-fn runtime(busy: Arc<AtomicBool>) -> Builder {
+/// The engine's runtime: one thread, beside which names are looked up and certificate files read.
+fn runtime() -> Builder {
     let mut builder = Builder::new_current_thread();
-    builder
-        .enable_all()
-        // Names and certificate files: a few at a time, and none kept.
-        .max_blocking_threads(8)
-        .thread_keep_alive(Duration::from_secs(1))
-        .on_thread_park(move || {
-            if busy.load(Ordering::Relaxed) {
-                thread::sleep(BATCH);
-            }
-        });
+    // A few at a time, and none kept.
+    builder.enable_all().max_blocking_threads(8).thread_keep_alive(Duration::from_secs(1));
     builder
 }
 
@@ -177,15 +163,12 @@ pub(crate) struct Engine {
     pub(crate) blocked: RefCell<BTreeMap<IpAddr, u64>>,
     pub(crate) sessions: Cell<u64>,
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
-    /// A stream runs.
-    pub(crate) busy: Arc<AtomicBool>,
 }
 
 impl Engine {
     fn new(
         mut settings: Settings,
         rtmp: SocketAddr,
-        busy: Arc<AtomicBool>,
         reports: mpsc::Sender<Report>,
         snapshots: watch::Sender<Arc<Snapshot>>,
     ) -> Rc<Self> {
@@ -210,7 +193,6 @@ impl Engine {
             blocked: RefCell::default(),
             sessions: Cell::new(0),
             snapshots,
-            busy,
             settings,
         })
     }
@@ -244,7 +226,10 @@ impl Engine {
                 }
                 _ = tick.tick() => {
                     self.keep_house();
-                    self.publish_snapshot();
+                    // Without a programme nothing is measured, and whatever else happens is told by itself.
+                    if self.inputs.borrow().values().any(|slot| slot.programme.is_some()) {
+                        self.publish_snapshot();
+                    }
                 }
             }
         }

@@ -1,14 +1,17 @@
 //! Publishers: from the listener to the programme.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use brookbox_rtmp::{Refusal as RtmpRefusal, SecretKey, ServerConfig, ServerEvent, ServerSession, amf, data_head};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -311,15 +314,15 @@ impl Connection<'_> {
         let began = (self.engine.context.clock.now(), programme.borrow().time());
         let Ok(()) = flush(&mut self.stream, rtmp).await else { return Gone::Lost };
         sys::wake_at(&self.stream, MORE_THAN_A_HEADER);
+        let close = self.close.clone();
         loop {
-            tokio::select! {
+            let turn = tokio::select! {
                 biased;
-                () = self.close.notified() => {
+                () = close.notified() => {
                     return Gone::Closed(session.closing.get().unwrap_or(Closing::Unwanted));
                 }
-                ready = self.stream.readable() => if ready.is_err() { return Gone::Lost },
-            }
-            let turn = self.read_turn(rtmp, session);
+                turn = poll_fn(|cx| self.poll_turn(cx, rtmp, session)) => turn,
+            };
             let ended = self.take_events(rtmp, session, programme);
             if ended {
                 return Gone::Properly;
@@ -340,29 +343,31 @@ impl Connection<'_> {
     }
 
     /// Reads what is there, up to a bound. None: the connection is lost or broke the protocol.
-    fn read_turn(&mut self, rtmp: &mut ServerSession, session: &Session) -> Option<()> {
+    fn poll_turn(&mut self, cx: &mut Context<'_>, rtmp: &mut ServerSession, session: &Session) -> Poll<Option<()>> {
         let mut buffer = self.engine.read_buffer.borrow_mut();
         let mut turn = 0;
         while turn < MAX_TURN {
-            match self.stream.try_read(&mut buffer) {
-                Ok(0) => return None,
-                Ok(n) => {
-                    turn += n;
+            let mut read = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                    let (bytes, all) = (read.filled(), read.remaining() > 0);
+                    turn += bytes.len();
                     session.heard.set(self.engine.context.clock.now());
-                    session.bytes.set(session.bytes.get() + n as u64);
-                    if let Err(error) = rtmp.handle_input(buffer.get(..n)?) {
+                    session.bytes.set(session.bytes.get() + bytes.len() as u64);
+                    if let Err(error) = rtmp.handle_input(bytes) {
                         tracing::warn!(peer = %self.peer, %error, "the publisher broke the protocol");
-                        return None;
+                        return Poll::Ready(None);
                     }
-                    if n < buffer.len() {
-                        return Some(());
+                    if all {
+                        return Poll::Ready(Some(()));
                     }
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Some(()),
-                Err(_) => return None,
+                Poll::Ready(_) => return Poll::Ready(None),
+                Poll::Pending if turn == 0 => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(Some(())),
             }
         }
-        Some(())
+        Poll::Ready(Some(()))
     }
 
     /// Hands frames on. Says whether the publisher ended its stream.
@@ -391,7 +396,7 @@ impl Connection<'_> {
         let (more, begins) = (inner.log.end() > before, inner.begun() && !begun);
         drop(inner);
         if more {
-            Programme::tell_readers(programme, now);
+            Programme::tell_readers(programme, before, now);
         }
         if begins {
             self.engine.programme_begun(&session.input);

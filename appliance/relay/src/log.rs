@@ -266,6 +266,19 @@ impl Log {
         }
     }
 
+    /// Everything from message `from` on, for the readers that are there already.
+    pub(crate) fn news(&self, from: u64) -> News<'_> {
+        let mut news = News { from, until: self.end(), slices: Slices::new(), frames: 0, video: None };
+        self.gather(Cursor::at(from), news.until, usize::MAX, &mut news.slices);
+        for (_, entry) in self.from(from) {
+            news.frames += u64::from(entry.is_frame());
+            if entry.is_video_frame() {
+                news.video.get_or_insert(entry.arrived);
+            }
+        }
+        news
+    }
+
     /// Moves `cursor` over `written` bytes that [`gather`](Self::gather) gave; tells each message that is complete.
     pub(crate) fn advance(&self, cursor: &mut Cursor, mut written: usize, mut complete: impl FnMut(&Entry)) {
         while written > 0 {
@@ -336,6 +349,20 @@ impl<'a> Slices<'a> {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
+}
+
+/// What a batch added to the log. Most readers wait for just this, so it is gathered once for all of them.
+#[derive(Debug)]
+pub(crate) struct News<'a> {
+    /// The first message.
+    pub(crate) from: u64,
+    /// One past the last message.
+    pub(crate) until: u64,
+    pub(crate) slices: Slices<'a>,
+    /// How many of the messages are frames.
+    pub(crate) frames: u64,
+    /// Engine time at which the first video frame arrived, ms, if there is one.
+    pub(crate) video: Option<u64>,
 }
 
 /// Messages that a reader needs before it can begin in the middle: metadata and configuration, oldest first.

@@ -11,7 +11,7 @@ use brookbox_media::{self as media, FourCc, Media};
 use brookbox_rtmp::Message;
 
 use crate::TrackStatus;
-use crate::log::{Log, NewEntry, Preamble, Retention, Role};
+use crate::log::{Log, NewEntry, News, Preamble, Retention, Role};
 use crate::timeline::{Stamp, Timeline};
 use crate::tracks::Tracks;
 
@@ -37,7 +37,7 @@ pub(crate) enum Life {
 /// Somebody who reads the log at a place of their own.
 pub(crate) trait Reader {
     /// There is more. A reader that has nothing to wait for writes it at once: no task is scheduled for it.
-    fn more(&self, programme: &Programme, now: u64);
+    fn more(&self, programme: &Programme, news: &News<'_>, now: u64);
 
     /// The next message it will read.
     fn place(&self) -> u64;
@@ -92,7 +92,8 @@ impl Programme {
     /// Nothing comes any more: readers send what is left and end properly.
     pub(crate) fn end(shared: &Shared, now: u64) {
         shared.borrow_mut().life = Life::Ended;
-        Self::tell_readers(shared, now);
+        let from = shared.borrow().log.end();
+        Self::tell_readers(shared, from, now);
     }
 
     /// Adds a reader; one that is dropped is forgotten.
@@ -101,11 +102,12 @@ impl Programme {
         self.readers.push(reader);
     }
 
-    /// Tells every reader that there is more: once for a batch.
-    pub(crate) fn tell_readers(shared: &Shared, now: u64) {
+    /// Tells every reader that there is more, from message `from` on: once for a batch.
+    pub(crate) fn tell_readers(shared: &Shared, from: u64, now: u64) {
         let programme = shared.borrow();
+        let news = programme.log.news(from);
         for reader in programme.readers.iter().filter_map(Weak::upgrade) {
-            reader.more(&programme, now);
+            reader.more(&programme, &news, now);
         }
     }
 

@@ -1,7 +1,6 @@
 //! The state that everybody sees.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use crate::clock::rfc3339;
@@ -10,8 +9,6 @@ use crate::{DestinationState, InputStatus, OutputStatus, Snapshot};
 
 impl Engine {
     pub(crate) fn publish_snapshot(&self) {
-        let streaming = self.inputs.borrow().values().any(|slot| slot.session.is_some());
-        self.busy.store(streaming, Ordering::Relaxed);
         let snapshot = self.snapshot();
         self.snapshots.send_replace(Arc::new(snapshot));
     }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::scan::{Frame, Scanner};
 use crate::wire::{HANDSHAKE, Heard, Message, Server, chunks, kind};
@@ -15,7 +15,7 @@ use crate::wire::{HANDSHAKE, Heard, Message, Server, chunks, kind};
 pub(super) enum Onward {
     /// Byte for byte, both ways, to a relay that speaks RTMP.
     Rtmp(u16),
-    /// Only the media, as plain bytes, to a relay that knows no RTMP.
+    /// The chunk stream alone, as it comes, to a relay that knows no RTMP.
     Plain(u16),
 }
 
@@ -66,8 +66,8 @@ fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn pass(mut publisher: TcpStream, to: u16, seen: &Mutex<Seen>) -> Result<()> {
-    let mut relay = TcpStream::connect((Ipv4Addr::LOCALHOST, to))?;
+fn pass(publisher: TcpStream, to: u16, seen: &Mutex<Seen>) -> Result<()> {
+    let relay = TcpStream::connect((Ipv4Addr::LOCALHOST, to))?;
     relay.set_nodelay(true)?;
     publisher.set_nodelay(true)?;
     let (mut back_from, mut back_to) = (relay.try_clone()?, publisher.try_clone()?);
@@ -75,8 +75,41 @@ fn pass(mut publisher: TcpStream, to: u16, seen: &Mutex<Seen>) -> Result<()> {
         let _ = std::io::copy(&mut back_from, &mut back_to);
         let _ = back_to.shutdown(Shutdown::Both);
     });
+    forward(publisher, relay, Scanner::new(128), 1 + 2 * HANDSHAKE, seen)
+}
+
+/// Plays the server until the publisher publishes; from there on what comes is passed on as it comes.
+fn strip(publisher: TcpStream, to: u16, seen: &Mutex<Seen>) -> Result<()> {
+    /// What Brookbox asks for, so that the publisher cuts its stream alike for both.
+    const CHUNK: u32 = 65_536;
+    let mut relay = TcpStream::connect((Ipv4Addr::LOCALHOST, to))?;
+    relay.set_nodelay(true)?;
+    let mut server = Server::accept(publisher)?;
+    loop {
+        match server.hear()?.context("the publisher left before it published")? {
+            Heard::CreateStream => server.wire().set_chunk_size(CHUNK)?,
+            Heard::Publish(_) => break,
+            _ => {}
+        }
+    }
+    let (publisher, rest, chunk_size) = server.into_parts()?;
+    let body = u32::try_from(chunk_size)?.to_be_bytes().to_vec();
+    let mut first = chunks(2, &Message { kind: kind::CHUNK_SIZE, stream_id: 0, timestamp: 0, body }, 128);
+    first.extend(rest);
+    relay.write_all(&first)?;
     let mut scanner = Scanner::new(128);
-    let mut handshake = 1 + 2 * HANDSHAKE;
+    scanner.scan(&first, Instant::now(), |frame| lock(seen).frames.push(frame))?;
+    forward(publisher, relay, scanner, 0, seen)
+}
+
+/// Passes on every byte as it comes, and notes the frames behind the first `handshake` bytes.
+fn forward(
+    mut publisher: TcpStream,
+    mut relay: TcpStream,
+    mut scanner: Scanner,
+    mut handshake: usize,
+    seen: &Mutex<Seen>,
+) -> Result<()> {
     let mut buffer = vec![0; 64 << 10];
     let mut brake = Brake::new();
     loop {
@@ -94,33 +127,6 @@ fn pass(mut publisher: TcpStream, to: u16, seen: &Mutex<Seen>) -> Result<()> {
         let mut seen = lock(seen);
         scanner.scan(&bytes[skipped..], at, |frame| seen.frames.push(frame))?;
     }
-}
-
-fn strip(publisher: TcpStream, to: u16, seen: &Mutex<Seen>) -> Result<()> {
-    const CHUNK: usize = 65_536;
-    let mut relay = TcpStream::connect((Ipv4Addr::LOCALHOST, to))?;
-    relay.set_nodelay(true)?;
-    let mut scanner = Scanner::new(128);
-    let mut send = |csid: u8, message: &Message, chunk: usize, at: Instant| -> Result<()> {
-        let bytes = chunks(csid, message, chunk);
-        relay.write_all(&bytes)?;
-        let mut seen = lock(seen);
-        scanner.scan(&bytes, at, |frame| seen.frames.push(frame))
-    };
-    let size = u32::try_from(CHUNK)?.to_be_bytes().to_vec();
-    let first = Message { kind: kind::CHUNK_SIZE, stream_id: 0, timestamp: 0, body: size };
-    send(2, &first, 128, Instant::now())?;
-    let mut server = Server::accept(publisher)?;
-    let mut brake = Brake::new();
-    while let Some(heard) = server.hear()? {
-        if let Heard::Media(message, _) = heard {
-            brake.passed(message.body.len());
-            let at = Instant::now();
-            let csid = if message.kind == kind::AUDIO { 4 } else { 6 };
-            send(csid, &message, CHUNK, at)?;
-        }
-    }
-    Ok(())
 }
 
 /// Holds up what comes faster than [`MOST`].

@@ -92,8 +92,8 @@ pub fn measure(tools: &Tools, plan: Plan) -> Result<Sample> {
         Ok((sink.playing() >= destinations).then_some(()))
     })
     .with_context(|| format!("only {} of {destinations} have it", sink.playing()))?;
-    // What is done once, at the start, is no cost of a minute.
-    std::thread::sleep(if pace == Pace::RealTime { secs(3) } else { secs(1) });
+    // What is done once, at the start, is no cost of a minute: Brookbox fills a log of ten seconds.
+    std::thread::sleep(if pace == Pace::RealTime { secs(12) } else { secs(2) });
     let (cpu, bytes, start) = (running.cpu()?, sink.bytes(), Instant::now());
     std::thread::sleep(window);
     let (cpu, bytes, took) = (running.cpu()? - cpu, sink.bytes() - bytes, start.elapsed());

@@ -58,9 +58,9 @@ fn main() -> Result<()> {
     };
     let repeats = arguments.repeats.unwrap_or(if full { 3 } else { 1 });
     let window = |pace| match (pace, full) {
-        (Pace::RealTime, true) => Duration::from_secs(20),
+        (Pace::RealTime, true) => Duration::from_secs(10),
         (Pace::RealTime, false) => Duration::from_secs(8),
-        (Pace::FlatOut, true) => Duration::from_secs(6),
+        (Pace::FlatOut, true) => Duration::from_secs(5),
         (Pace::FlatOut, false) => Duration::from_secs(3),
     };
     let paces: Vec<_> = [(Pace::RealTime, OnlyPace::RealTime), (Pace::FlatOut, OnlyPace::FlatOut)]

@@ -37,10 +37,17 @@ impl Link {
     /// Writes some of `slices` at once, if that can be done without a task. TLS wants one.
     pub(crate) fn write_now(&self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(tcp) => match tcp.try_write_vectored(slices) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-                written => Poll::Ready(written),
-            },
+            Self::Plain(tcp) => {
+                let written = match slices {
+                    // The usual case, and the cheaper system call.
+                    [slice] => tcp.try_write(slice),
+                    slices => tcp.try_write_vectored(slices),
+                };
+                match written {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                    written => Poll::Ready(written),
+                }
+            }
             Self::Tls(_) => Poll::Pending,
         }
     }

@@ -49,6 +49,11 @@ impl Policy {
         self.caught_up
     }
 
+    /// Whether a reader that is at the end takes whatever comes next.
+    pub(crate) fn takes_all(&self) -> bool {
+        self.caught_up && self.skip == Skip::Nothing
+    }
+
     /// Where the run of messages ends that can be written from `seq` on without asking again, after leaving out what
     /// has to be left out. Moves `seq`; tells each message that is left out.
     pub(crate) fn plan(&mut self, log: &Log, seq: &mut u64, now: u64, mut left_out: impl FnMut(&Entry)) -> u64 {

@@ -8,7 +8,7 @@ use std::task::{Poll, ready};
 use brookbox_rtmp::chunk;
 
 use super::policy::{Policy, SLOW_MS, SLOW_OVER_MS};
-use crate::log::{self, Cursor, Entry, Log, Slices};
+use crate::log::{self, Cursor, Entry, Log, News, Slices};
 use crate::programme::{Programme, VIDEO};
 use crate::sys;
 
@@ -147,6 +147,39 @@ impl Sender {
             let csid = if *kind == VIDEO { chunk::CSID_VIDEO } else { chunk::CSID_AUDIO };
             let time = log::wire_time(time);
             chunk::write_message(&mut self.before, csid, *kind, self.stream_id, time, body, log::CHUNK_SIZE);
+        }
+    }
+
+    /// Writes what a batch has brought, if that is just what comes next here. Says whether it took all of it.
+    pub(crate) fn write_news(
+        &mut self,
+        log: &Log,
+        news: &News<'_>,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Result<bool, Stopped> {
+        let next = self.cursor == Cursor::at(news.from) && self.before.is_empty() && self.policy.takes_all();
+        let bytes = news.slices.bytes();
+        if !next || self.stream_id != log::STREAM_ID || bytes == 0 || bytes > MAX_WRITE {
+            return Ok(false);
+        }
+        match write(news.slices.as_slice()) {
+            Poll::Ready(Ok(n)) if n == bytes => {
+                self.written += bytes as u64;
+                self.cursor = Cursor::at(news.until);
+                self.frames_sent += news.frames;
+                if news.frames > 0 {
+                    self.first_frame.get_or_insert(self.written);
+                }
+                self.in_flight.extend(news.video.map(|arrived| (self.written, arrived)));
+                Ok(true)
+            }
+            Poll::Ready(Ok(0)) => Err(Stopped::Io(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(n)) => {
+                self.wrote(log, n);
+                Ok(false)
+            }
+            Poll::Ready(Err(error)) => Err(Stopped::Io(error)),
+            Poll::Pending => Ok(false),
         }
     }
 

@@ -18,6 +18,7 @@ use super::link::Link;
 use super::sender::{Figures, Progress, Sender, Start, Stopped};
 use crate::ReasonCode;
 use crate::engine::Context;
+use crate::log::News;
 use crate::programme::{Life, Programme, Reader, Shared};
 use crate::reason::Cause;
 
@@ -56,7 +57,7 @@ struct PipeState {
 }
 
 impl Reader for Pipe {
-    fn more(&self, programme: &Programme, now: u64) {
+    fn more(&self, programme: &Programme, news: &News<'_>, now: u64) {
         // The task is in the middle of its turn, and sees what is new by itself.
         let Ok(mut state) = self.0.try_borrow_mut() else { return };
         let PipeState { link, sender, task } = &mut *state;
@@ -64,7 +65,12 @@ impl Reader for Pipe {
         if busy && programme.life != Life::Ended {
             return; // the socket wakes the task
         }
-        let written = sender.write_all(programme, now, |slices| link.write_now(slices));
+        let mut write = |slices: &[IoSlice<'_>]| link.write_now(slices);
+        let written = match sender.write_news(&programme.log, news, &mut write) {
+            Ok(true) => Ok(Progress::Everything),
+            Ok(false) => sender.write_all(programme, now, write),
+            Err(stopped) => Err(stopped),
+        };
         let done = matches!(written, Ok(Progress::Everything)) && programme.life != Life::Ended;
         if let Some(task) = task.as_ref().filter(|_| !done) {
             task.wake_by_ref();
