@@ -3,12 +3,14 @@
 mod control;
 mod destinations;
 mod independence;
+mod limits;
 mod passthrough;
 mod publishers;
 mod reasons;
 mod restart;
 mod robustness;
 mod secrets;
+mod timestamps;
 
 use std::path::Path;
 
@@ -26,6 +28,8 @@ pub fn all() -> Vec<Case> {
         control::CASES,
         passthrough::CASES,
         publishers::CASES,
+        timestamps::CASES,
+        limits::CASES,
         destinations::CASES,
         reasons::CASES,
         independence::CASES,

@@ -1,7 +1,7 @@
 //! Servers that misbehave in ways that no real one does on request.
 
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::ports;
-use crate::wire::{Amf, Heard, Server};
+use crate::wire::{Amf, Heard, Message, Server, chunks, kind};
 
 /// What a faulty server does with each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,17 @@ pub enum Fault {
     ClosesAfterMedia(usize),
     /// Answers `connect` with an error.
     RefusesConnect,
+    /// Answers `connect` by sending the client elsewhere, as Flash Media Server does.
+    Redirects {
+        /// Where to.
+        host: &'static str,
+        /// Its port; none: back here.
+        port: Option<u16>,
+    },
     /// Answers `publish` with `NetStream.Publish.BadName`.
     RefusesKey,
+    /// Lets the stream start, then asks for answers to pings without end, and reads a trickle of them.
+    Floods,
     /// Answers something that is not RTMP.
     Babbles,
 }
@@ -52,7 +61,7 @@ impl Faulty {
     /// No port can be had.
     pub fn start(fault: Fault) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        if fault == Fault::BlackHole {
+        if matches!(fault, Fault::BlackHole | Fault::Floods) {
             // Accepted sockets inherit it; otherwise the kernel itself takes megabytes.
             nix::sys::socket::setsockopt(&listener, nix::sys::socket::sockopt::RcvBuf, &16_384)?;
         }
@@ -95,6 +104,33 @@ pub fn refusing_url() -> String {
     format!("rtmp://127.0.0.1:{}/live", ports::free())
 }
 
+/// A way to a server on loopback on which each connection takes this long to come about; gives its port.
+///
+/// # Errors
+/// No port can be had.
+pub fn slow_way(to: u16, delay: Duration) -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = listener.local_addr()?.port();
+    std::thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            // Whoever goes away first ends both halves.
+            std::thread::spawn(move || -> Result<()> {
+                std::thread::sleep(delay);
+                let far = TcpStream::connect((Ipv4Addr::LOCALHOST, to))?;
+                let back = (far.try_clone()?, near.try_clone()?);
+                std::thread::spawn(move || forward(&back.0, &back.1));
+                forward(&near, &far)
+            });
+        }
+    });
+    Ok(port)
+}
+
+fn forward(mut from: &TcpStream, mut to: &TcpStream) -> Result<()> {
+    std::io::copy(&mut from, &mut to)?;
+    Ok(to.shutdown(Shutdown::Write)?)
+}
+
 fn misbehave(fault: Fault, mut socket: TcpStream, keys: &Mutex<Vec<String>>) -> Result<()> {
     match fault {
         Fault::ClosesAtOnce => return Ok(()),
@@ -123,10 +159,23 @@ fn misbehave(fault: Fault, mut socket: TcpStream, keys: &Mutex<Vec<String>>) -> 
                 server.wire().command(0, &[Amf::text("_error"), Amf::Number(1.0), Amf::Null, info])?;
                 return Ok(());
             }
+            (Heard::Connect(_), Fault::Redirects { host, port }) => {
+                let port = port.map_or_else(|| server.wire().socket.local_addr().map(|own| own.port()), Ok)?;
+                let to = Amf::text(&format!("rtmp://{host}:{port}/live"));
+                let info = Amf::object(&[
+                    ("level", Amf::text("error")),
+                    ("code", Amf::text("NetConnection.Connect.Rejected")),
+                    ("description", Amf::text("[ AccessManager.Reject ] : Connection redirected")),
+                    ("ex", Amf::object(&[("code", Amf::Number(302.0)), ("redirect", to)])),
+                ]);
+                server.wire().command(0, &[Amf::text("_error"), Amf::Number(1.0), Amf::Null, info])?;
+                return Ok(());
+            }
             (Heard::Publish(key), fault) => {
                 keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
                 match fault {
                     Fault::ClosesAtPublish => return Ok(()),
+                    Fault::Floods => return flood(server.into_parts()?.0),
                     Fault::RefusesKey => {
                         let info = Amf::object(&[
                             ("level", Amf::text("error")),
@@ -150,6 +199,22 @@ fn misbehave(fault: Fault, mut socket: TcpStream, keys: &Mutex<Vec<String>>) -> 
         }
     }
     Ok(())
+}
+
+/// Sends Ping Requests as fast as they are taken, until the peer has had enough.
+fn flood(mut socket: TcpStream) -> Result<()> {
+    let mut trickle = socket.try_clone()?;
+    std::thread::spawn(move || {
+        let mut drop = [0; 64];
+        while trickle.read(&mut drop).is_ok_and(|count| count > 0) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let ping = Message { kind: kind::USER_CONTROL, stream_id: 0, timestamp: 0, body: vec![0, 6, 0, 0, 0, 1] };
+    let pings = chunks(2, &ping, 128).repeat(4000);
+    loop {
+        socket.write_all(&pings)?;
+    }
 }
 
 /// Keeps a connection open and reads nothing.

@@ -26,6 +26,7 @@ pub mod ports;
 pub mod process;
 pub mod procfs;
 pub mod runner;
+pub mod tags;
 pub mod tap;
 pub mod text;
 pub mod wait;

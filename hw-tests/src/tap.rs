@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::wire::{Heard, Server};
+use crate::wire::{Amf, Heard, Server};
 
 /// One message as it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +37,22 @@ pub struct Visit {
     pub closed: bool,
 }
 
+/// A reconnect request of Enhanced RTMP that has still to be sent.
+#[derive(Debug)]
+struct Request {
+    /// To whoever publishes with this key.
+    key: String,
+    /// Where to, if elsewhere.
+    tc_url: Option<String>,
+}
+
 /// A server on loopback that takes any number of publishers and keeps a record of each.
 #[derive(Debug)]
 pub struct Tap {
     /// Where it listens.
     pub port: u16,
     visits: Arc<Mutex<Vec<Visit>>>,
+    request: Arc<Mutex<Option<Request>>>,
     _acceptor: JoinHandle<()>,
 }
 
@@ -55,10 +65,11 @@ impl Tap {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let visits = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&visits);
+        let request = Arc::new(Mutex::new(None));
+        let (shared, requests) = (Arc::clone(&visits), Arc::clone(&request));
         let acceptor = std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
-                let visits = Arc::clone(&shared);
+                let (visits, request) = (Arc::clone(&shared), Arc::clone(&requests));
                 std::thread::spawn(move || {
                     let index = {
                         let mut visits = visits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,18 +77,24 @@ impl Tap {
                         visits.len() - 1
                     };
                     // What breaks the protocol ends the visit; the case sees what is missing.
-                    let _ = Server::accept(socket).and_then(|server| listen(server, &visits, index));
+                    let _ = Server::accept(socket).and_then(|server| listen(server, &visits, &request, index));
                     visits.lock().unwrap_or_else(PoisonError::into_inner)[index].closed = true;
                 });
             }
         });
-        Ok(Self { port, visits, _acceptor: acceptor })
+        Ok(Self { port, visits, request, _acceptor: acceptor })
     }
 
     /// Where a destination sends to, without the key.
     #[must_use]
     pub fn url(&self) -> String {
         format!("rtmp://127.0.0.1:{}/live", self.port)
+    }
+
+    /// Asks whoever publishes with this key to connect anew, elsewhere or here: with its next message.
+    pub fn ask_to_reconnect(&self, key: &str, tc_url: Option<String>) {
+        let request = Request { key: key.to_owned(), tc_url };
+        *self.request.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
     }
 
     /// Every connection so far.
@@ -101,8 +118,27 @@ impl Tap {
     }
 }
 
-fn listen(mut server: Server, visits: &Mutex<Vec<Visit>>, index: usize) -> Result<()> {
+fn listen(
+    mut server: Server,
+    visits: &Mutex<Vec<Visit>>,
+    request: &Mutex<Option<Request>>,
+    index: usize,
+) -> Result<()> {
+    let mut own_key = String::new();
     while let Some(heard) = server.hear()? {
+        if let Heard::Publish(key) = &heard {
+            own_key.clone_from(key);
+        } else if let Some(Request { tc_url, .. }) =
+            request.lock().unwrap_or_else(PoisonError::into_inner).take_if(|request| request.key == own_key)
+        {
+            let mut info = vec![
+                ("level", Amf::text("status")),
+                ("code", Amf::text("NetConnection.Connect.ReconnectRequest")),
+                ("description", Amf::text("The streaming server is undergoing updates.")),
+            ];
+            info.extend(tc_url.map(|url| ("tcUrl", Amf::text(&url))));
+            server.wire().command(0, &[Amf::text("onStatus"), Amf::Number(0.0), Amf::Null, Amf::object(&info)])?;
+        }
         let mut visits = visits.lock().unwrap_or_else(PoisonError::into_inner);
         let visit = &mut visits[index];
         match heard {

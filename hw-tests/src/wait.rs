@@ -23,6 +23,6 @@ pub fn until<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Result<Opt
 
 /// Seconds, to keep cases readable.
 #[must_use]
-pub fn secs(n: u64) -> Duration {
+pub const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }

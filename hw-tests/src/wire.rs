@@ -22,6 +22,8 @@ pub mod kind {
     pub const CHUNK_SIZE: u8 = 1;
     /// Acknowledgement.
     pub const ACKNOWLEDGEMENT: u8 = 3;
+    /// User control, such as pings.
+    pub const USER_CONTROL: u8 = 4;
     /// Window Acknowledgement Size.
     pub const WINDOW: u8 = 5;
     /// Audio.

@@ -15,7 +15,7 @@ use crate::peers::ffmpeg::Publisher;
 use crate::peers::nginx::NginxRtmp;
 use crate::peers::tls::{Authority, Certificate, Stunnel};
 use crate::runner::Case;
-use crate::tap::Tap;
+use crate::tap::{Tap, Visit};
 use crate::wait::{self, secs};
 
 pub(super) const CASES: &[Case] = &[
@@ -31,6 +31,10 @@ pub(super) const CASES: &[Case] = &[
     Case::new("destinations/retry now", retry),
     Case::new("destinations/user name and password where a server asks", password),
     Case::new("destinations/two inputs do not mix", two_inputs),
+    Case::new("destinations/a second broadcast to one that stayed on begins with its first frame", second_broadcast),
+    Case::new("destinations/stop holds when another input starts", stop_holds),
+    Case::new("destinations/a redirect is followed, within bounds", redirect),
+    Case::new("destinations/a server that asks for a reconnect is reconnected to", reconnect_request),
 ];
 
 fn three(ctx: &Ctx) -> Result<()> {
@@ -235,16 +239,140 @@ fn password(ctx: &Ctx) -> Result<()> {
 fn two_inputs(ctx: &Ctx) -> Result<()> {
     let mut nginx = NginxRtmp::start(ctx, "nginx")?;
     let daemon = Daemon::start(ctx)?;
-    let second = daemon.ask("POST", "/inputs", Some(&json!({"name": "Second"})))?;
-    let id = second["id"].as_str().context("an id")?.to_owned();
-    let key = daemon.ask("POST", &format!("/inputs/{id}/key"), None)?["key"].as_str().context("a key")?.to_owned();
+    let (id, url) = second_input(&daemon)?;
     daemon.add_destination("First's", &nginx.url(), "first")?;
     let output = json!({"output": format!("{id}/passthrough")});
     daemon.add_destination_with("Second's", &nginx.url(), "second", &output)?;
     let mut first = Publisher::start(ctx, "first", Clip::H264, &daemon.publish_url()?)?;
-    let url = format!("rtmp://{}/live/{key}", daemon.rtmp());
     Publisher::start(ctx, "second", Clip::BFrames, &url)?.done(secs(40))?;
     first.done(secs(40))?;
     compare_file(ctx, Clip::H264, &nginx.finished("first", secs(15))?, Part::All)?;
     compare_file(ctx, Clip::BFrames, &nginx.finished("second", secs(15))?, Part::All)
+}
+
+/// Makes another input; gives its id and where to publish to it.
+fn second_input(daemon: &Daemon) -> Result<(String, String)> {
+    let second = daemon.ask("POST", "/inputs", Some(&json!({"name": "Second"})))?;
+    let id = second["id"].as_str().context("an id")?.to_owned();
+    let answer = daemon.ask("POST", &format!("/inputs/{id}/key"), None)?;
+    let key = answer["key"].as_str().context("a key")?;
+    let url = format!("rtmp://{}/live/{key}", daemon.rtmp());
+    Ok((id, url))
+}
+
+fn second_broadcast(ctx: &Ctx) -> Result<()> {
+    let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+    let daemon = Daemon::start(ctx)?;
+    // Four times as fast as real time: when the destination is connected, the third group of pictures has begun.
+    let port = fault::slow_way(nginx.port, std::time::Duration::from_millis(700))?;
+    let club = daemon.add_destination("Club", &format!("rtmp://127.0.0.1:{port}/live"), BROADCAST_KEY)?;
+    let url = daemon.publish_url()?;
+    for (name, clip) in [("first", Clip::BFrames), ("second", Clip::H264)] {
+        Publisher::start_with(ctx, name, clip, &url, &["-readrate", "4"], &[])?.done(secs(20))?;
+        daemon.wait_input("none", secs(3))?;
+        daemon.wait_state(&club, "waiting", secs(5))?;
+        let file = nginx.finished(BROADCAST_KEY, secs(10))?;
+        compare_file(ctx, clip, &file, Part::All).with_context(|| format!("the {name} broadcast"))?;
+        // nginx names its recordings by the second.
+        std::thread::sleep(secs(1));
+    }
+    let count = nginx.recordings(BROADCAST_KEY)?.len();
+    ensure!(count == 2, "{count} connections for two broadcasts");
+    Ok(())
+}
+
+fn stop_holds(ctx: &Ctx) -> Result<()> {
+    let tap = Tap::start()?;
+    let daemon = Daemon::start(ctx)?;
+    let (second, url) = second_input(&daemon)?;
+    let club = daemon.add_destination("First's", &tap.url(), BROADCAST_KEY)?;
+    let _first = Publisher::start(ctx, "first", Clip::H264Long, &daemon.publish_url()?)?;
+    daemon.wait_state(&club, "live", secs(10))?;
+    daemon.ask("POST", "/broadcast/stop", None)?;
+    daemon.wait_state(&club, "waiting", secs(5))?;
+    let mut other = Publisher::start(ctx, "second", Clip::H264Long, &url)?;
+    wait::until(secs(5), "a stream on the second input", || {
+        Ok((daemon.status()?["inputs"][&second]["state"] == "receiving").then_some(()))
+    })?;
+    let held = |when: &str| -> Result<()> {
+        for _ in 0..10 {
+            let status = daemon.destination(&club)?;
+            ensure!(status["state"] == "waiting", "{when}: {status}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        let visits = tap.visits_of(BROADCAST_KEY).len();
+        ensure!(visits == 1, "{when}: it was connected {visits} times");
+        Ok(())
+    };
+    held("while the other input receives")?;
+    other.stop()?;
+    held("after the other input's end")?;
+    daemon.ask("POST", "/broadcast/start", None)?;
+    daemon.wait_state(&club, "live", secs(5))?;
+    Ok(())
+}
+
+fn redirect(ctx: &Ctx) -> Result<()> {
+    let tap = Tap::start()?;
+    let daemon = Daemon::start(ctx)?;
+    let _publisher = Publisher::start(ctx, "publisher", Clip::H264Long, &daemon.publish_url()?)?;
+    daemon.wait_input("receiving", secs(10))?;
+    let leads = |host, port| Faulty::start(Fault::Redirects { host, port });
+    let near = leads("127.0.0.1", Some(tap.port))?;
+    let club = daemon.add_destination("Near", &near.url(), BROADCAST_KEY)?;
+    daemon.wait_state(&club, "live", secs(5))?;
+    ensure!(tap.visits_of(BROADCAST_KEY).len() == 1 && near.visits() == 1, "it did not go one way");
+    // Another host is somebody else, even where both names lead here: a key must not wander.
+    let far = leads("localhost", Some(tap.port))?;
+    let circle = leads("127.0.0.1", None)?;
+    for (server, key) in [(&far, "wanders"), (&circle, "circles")] {
+        let id = daemon.add_destination(key, &server.url(), key)?;
+        let status = daemon.wait_state(&id, "retrying", secs(5))?;
+        ensure!(status["reason"]["code"] == "refused", "{key}: {status}");
+        ctx.note(format!("{key}: {}", status["reason"]["sentence"]));
+        daemon.switch(&id, false)?;
+    }
+    ensure!(tap.visits().len() == 1, "a redirect to another host was followed");
+    // Each try connects once and follows two redirects.
+    ensure!(circle.visits() % 3 == 0, "it went in circles {} times", circle.visits());
+    Ok(())
+}
+
+/// Once to where it was, once to elsewhere; nothing is lost on the way.
+fn reconnect_request(ctx: &Ctx) -> Result<()> {
+    let (here, elsewhere) = (Tap::start()?, Tap::start()?);
+    let daemon = Daemon::start(ctx)?;
+    let club = daemon.add_destination("Club", &here.url(), BROADCAST_KEY)?;
+    daemon.add_destination("Steady", &elsewhere.url(), "steady")?;
+    let _publisher = Publisher::start(ctx, "publisher", Clip::H264Long, &daemon.publish_url()?)?;
+    let pictures = |tap: &Tap, connection: usize| {
+        wait::until(secs(10), &format!("pictures over connection {connection}"), || {
+            let visits = tap.visits_of(BROADCAST_KEY);
+            let count = visits.get(connection).map_or(0, |visit| visit.arrivals.iter().filter(|a| a.picture).count());
+            Ok((count > 40).then_some(()))
+        })
+    };
+    pictures(&here, 0)?;
+    here.ask_to_reconnect(BROADCAST_KEY, None);
+    pictures(&here, 1)?;
+    here.ask_to_reconnect(BROADCAST_KEY, Some(elsewhere.url()));
+    pictures(&elsewhere, 0)?;
+    let status = daemon.wait_state(&club, "live", secs(2))?;
+    ensure!(status["reason"].is_null(), "{status}");
+    let moved = here.visits_of(BROADCAST_KEY);
+    ensure!(moved.len() == 2 && moved.iter().all(|visit| visit.ended_properly && visit.closed), "no proper ends");
+    let codes: Vec<_> = daemon.events()?.into_iter().map(|event| event["code"].clone()).collect();
+    ensure!(codes.iter().all(|code| code != "destination_retrying"), "it was taken for a fault: {codes:?}");
+    let seen = |visits: Vec<Visit>| visits.into_iter().flat_map(|visit| visit.arrivals).filter(|a| a.picture);
+    let last = elsewhere.visits_of(BROADCAST_KEY);
+    let got: Vec<_> = seen(moved).chain(seen(last)).map(|arrival| arrival.fingerprint).collect();
+    let steady: Vec<_> = seen(elsewhere.visits_of("steady")).map(|arrival| arrival.fingerprint).collect();
+    let place = |picture: Option<&u64>| steady.iter().position(|other| Some(other) == picture);
+    let from = place(got.first()).context("the steady destination has nothing of the first connection")?;
+    // Its newest pictures may be still on their way.
+    let to = place(got.last()).unwrap_or(steady.len() - 1);
+    let missing = steady[from..=to].iter().filter(|picture| !got.contains(picture)).count();
+    ensure!(missing == 0, "{missing} of {} pictures came over none of the connections", to - from + 1);
+    ctx.note(format!("{} pictures over three connections, none missing", to - from + 1));
+    Ok(())
 }

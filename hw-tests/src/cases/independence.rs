@@ -1,6 +1,6 @@
 //! Nothing that one destination does disturbs another.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -15,13 +15,16 @@ use crate::peers::ffmpeg::Publisher;
 use crate::peers::nginx::NginxRtmp;
 use crate::procfs;
 use crate::runner::Case;
+use crate::tags;
 use crate::tap::{self, Tap};
-use crate::wait::secs;
+use crate::wait::{self, secs};
+use crate::wire::{Message, Wire, kind};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("independence/one switched twenty times, one black-holed, one refusing", disturbed).timing().limit(200),
     Case::new("independence/edited and deleted neighbours", neighbours),
     Case::new("independence/a destination joins in the middle with a keyframe", joins),
+    Case::new("independence/a black hole 8 MiB behind does not hold up the publisher", far_behind).timing(),
 ];
 
 /// How long each of the two runs goes on: twenty times off and on, and a little before and after.
@@ -133,9 +136,9 @@ fn joins(ctx: &Ctx) -> Result<()> {
     daemon.wait_input("receiving", secs(10))?;
     // In the middle of its second group of pictures.
     std::thread::sleep(Duration::from_millis(3300));
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     daemon.add_destination("Timed", &tap.url(), "timed")?;
-    crate::wait::until(secs(3), "the first picture", || Ok((tap.pictures("timed") > 0).then_some(())))?;
+    wait::until(secs(3), "the first picture", || Ok((tap.pictures("timed") > 0).then_some(())))?;
     ctx.note(format!("first picture after {:.0?}", start.elapsed()));
     ensure!(start.elapsed() < Duration::from_millis(300 + 20), "the first picture took {:?}", start.elapsed());
     daemon.add_destination("Club", &nginx.url(), BROADCAST_KEY)?;
@@ -146,5 +149,64 @@ fn joins(ctx: &Ctx) -> Result<()> {
     let got = frames::read(&ctx.tools.ffmpeg(), &file)?;
     let last = |frames: &frames::Frames| frames.streams["video"].last().map(|packet| packet.hash.clone());
     ensure!(last(&whole) == last(&got), "the end is missing");
+    Ok(())
+}
+
+/// 20 Mbit/s in real time, on a clock that did not begin at zero, with one destination that takes nothing.
+fn far_behind(ctx: &Ctx) -> Result<()> {
+    /// 60 a second.
+    const PICTURES: u32 = 60 * 8;
+    const BYTES: usize = 20_000_000 / 8 / 60;
+    /// What the publisher has sent when 8 MiB have been passed.
+    const BEHIND_MS: u64 = 4_000;
+    let tap = Tap::start()?;
+    let black_hole = Faulty::start(Fault::BlackHole)?;
+    let daemon = Daemon::start(ctx)?;
+    daemon.add_destination("Healthy", &tap.url(), BROADCAST_KEY)?;
+    let lost = daemon.add_destination("Black hole", &black_hole.url(), "lost")?;
+    let mut wire = Wire::connect(daemon.rtmp())?;
+    let key = daemon.key()?;
+    let status = wire.publish("live", &key)?;
+    ensure!(status == "NetStream.Publish.Start", "the publisher was told {status:?}");
+    wire.set_chunk_size(65_536)?;
+    let publisher = std::thread::spawn(move || -> Result<(Vec<u64>, Duration)> {
+        let (mut sent, mut longest) = (Vec::new(), Duration::ZERO);
+        let start = Instant::now();
+        for number in 0..=PICTURES {
+            // The configuration first, then picture by picture when it is due.
+            let since = number.saturating_sub(1) * 1000 / 60;
+            let body = match number {
+                0 => tags::avc_config(),
+                _ => tags::picture(number % 60 == 1, number, BYTES),
+            };
+            let message = Message { kind: kind::VIDEO, stream_id: 1, timestamp: 5_000 + since, body };
+            std::thread::sleep(Duration::from_millis(since.into()).saturating_sub(start.elapsed()));
+            let begun = Instant::now();
+            wire.send(6, &message)?;
+            longest = longest.max(begun.elapsed());
+            sent.push(message.fingerprint());
+        }
+        wire.unpublish(&key)?;
+        Ok((sent, longest))
+    });
+    let behind = wait::until(secs(7), "the black hole to be 8 MiB behind", || {
+        let status = daemon.destination(&lost)?;
+        Ok(status["queueMs"].as_u64().filter(|behind| *behind > BEHIND_MS))
+    })?;
+    let (sent, longest) = publisher.join().map_err(|_| anyhow::anyhow!("the publisher panicked"))??;
+    wait::until(secs(5), "the end at the healthy destination", || {
+        Ok(tap.visits().first().is_some_and(|visit| visit.closed).then_some(()))
+    })?;
+    let visits = tap.visits();
+    ensure!(visits.len() == 1, "the healthy destination was connected {} times", visits.len());
+    let arrivals = &visits[0].arrivals;
+    let gap = arrivals.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap_or_default();
+    ctx.note(format!(
+        "the black hole {behind} ms behind; {gap:.0?} at most between two arrivals at the other, {longest:.0?} for the \
+         publisher to send one"
+    ));
+    ensure!(arrivals.iter().map(|arrival| arrival.fingerprint).eq(sent), "not every frame arrived as it was sent");
+    ensure!(gap < Duration::from_millis(500), "nothing arrived for {gap:.1?}");
+    ensure!(longest < Duration::from_millis(500), "the publisher was held up for {longest:.1?}");
     Ok(())
 }

@@ -27,7 +27,15 @@ pub(super) const CASES: &[Case] = &[
     Case::new("passthrough/b-frames to ffmpeg", |ctx| to_ffmpeg(ctx, Clip::BFrames)).on(Bed::ALL),
     Case::new("passthrough/hevc to ffmpeg", |ctx| to_ffmpeg(ctx, Clip::Hevc)).on(Bed::ALL),
     Case::new("passthrough/av1 and opus to ffmpeg", |ctx| to_ffmpeg(ctx, Clip::Av1Opus)).on(Bed::ALL),
-    Case::new("passthrough/two boxes in a row", two_in_a_row),
+    Case::new("passthrough/two boxes in a row", |ctx| {
+        two_in_a_row(ctx, Clip::BFrames, &mut NginxRtmp::start(ctx, "nginx")?)
+    }),
+    Case::new("passthrough/hevc through two boxes in a row", |ctx| {
+        two_in_a_row(ctx, Clip::Hevc, &mut NodeMediaServer::start(ctx, "node-media-server")?)
+    }),
+    Case::new("passthrough/av1 and opus through two boxes in a row", |ctx| {
+        two_in_a_row(ctx, Clip::Av1Opus, &mut NodeMediaServer::start(ctx, "node-media-server")?)
+    }),
     Case::new("passthrough/what the box does not understand", not_understood),
 ];
 
@@ -51,14 +59,13 @@ fn through_a_box(ctx: &Ctx, clip: Clip, server: &mut dyn Recorder) -> Result<()>
     arrived_whole(ctx, clip, server, "there")
 }
 
-fn two_in_a_row(ctx: &Ctx) -> Result<()> {
-    let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+fn two_in_a_row(ctx: &Ctx, clip: Clip, server: &mut dyn Recorder) -> Result<()> {
     let first = Daemon::start_as(ctx, "first-box", crate::daemon::Options::default())?;
     let second = Daemon::start_as(ctx, "second-box", crate::daemon::Options::default())?;
     first.add_destination("Second box", &format!("rtmp://{}/live", second.rtmp()), &second.key()?)?;
-    second.add_destination("Club", &nginx.url(), "there")?;
-    Publisher::start(ctx, "publisher", Clip::BFrames, &first.publish_url()?)?.done(secs(40))?;
-    arrived_whole(ctx, Clip::BFrames, &mut nginx, "there")
+    second.add_destination("Club", &server.url(), "there")?;
+    Publisher::start(ctx, "publisher", clip, &first.publish_url()?)?.done(secs(40))?;
+    arrived_whole(ctx, clip, server, "there")
 }
 
 /// Messages that no decoder here knows, among frames that it does: all of them arrive, unchanged and in order.

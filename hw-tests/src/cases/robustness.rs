@@ -10,6 +10,7 @@ use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use super::{BROADCAST_KEY, compare_file};
 use crate::bed::Ctx;
 use crate::daemon::Daemon;
+use crate::fault::{Fault, Faulty};
 use crate::frames::Part;
 use crate::media::Clip;
 use crate::peers::Recorder;
@@ -27,6 +28,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("robustness/one byte per second and the publisher gets in", slow_bytes),
     Case::new("robustness/a nasty publisher with the right key", nasty_with_key),
     Case::new("robustness/random bytes", random_bytes),
+    Case::new("robustness/an endless flood from a stranger", endless_flood).timing(),
+    Case::new("robustness/a destination server that floods", flooding_server),
 ];
 
 /// What a stranger can send after the handshake.
@@ -368,5 +371,101 @@ fn random_bytes(ctx: &Ctx) -> Result<()> {
     ensure!(daemon.call("GET", "/healthz", None)?.status == 200, "it is not well");
     let status = Wire::connect(daemon.rtmp())?.publish("live", &daemon.key()?)?;
     ensure!(status == "NetStream.Publish.Start", "the publisher afterwards: {status}");
+    no_panic(&daemon)
+}
+
+/// Messages of one byte each, as fast as they are taken, while a stream runs.
+fn endless_flood(ctx: &Ctx) -> Result<()> {
+    /// How long the floods go on, with a new connection for each one that is closed.
+    const FLOOD: Duration = secs(6);
+    /// No stranger stays for longer: the box gives it ten seconds to show a key.
+    const STAY: Duration = secs(11);
+    let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+    let daemon = Daemon::start(ctx)?;
+    let club = daemon.add_destination("Club", &nginx.url(), BROADCAST_KEY)?;
+    let mut publisher = Publisher::start(ctx, "publisher", Clip::BFrames, &daemon.publish_url()?)?;
+    daemon.wait_state(&club, "live", secs(10))?;
+    let address = daemon.rtmp().to_owned();
+    let flood = move || -> Result<(u32, u64, Duration)> {
+        let start = Instant::now();
+        let (mut floods, mut sent, mut longest) = (0, 0, Duration::ZERO);
+        while start.elapsed() < FLOOD {
+            // One that is not let in any more is disconnected all the better.
+            let Ok(mut wire) = Wire::connect(&address) else { continue };
+            let begun = Instant::now();
+            floods += 1;
+            sent += flood_until_closed(&mut wire, STAY)?;
+            longest = longest.max(begun.elapsed());
+        }
+        Ok((floods, sent, longest))
+    };
+    let floods = [std::thread::spawn(flood.clone()), std::thread::spawn(flood)];
+    let mut slowest = Duration::ZERO;
+    while publisher.process.runs() {
+        let asked = Instant::now();
+        daemon.status()?;
+        slowest = slowest.max(asked.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for flood in floods {
+        let (floods, sent, longest) = flood.join().map_err(|_| anyhow::anyhow!("a flood panicked"))??;
+        ctx.note(format!(
+            "{floods} floods of {} MB in all, {longest:.1?} at most before the box closed",
+            sent / 1_000_000
+        ));
+        ensure!(longest < STAY, "a flood went on for {longest:.1?}");
+    }
+    ctx.note(format!("GET /status took {slowest:.0?} at most"));
+    ensure!(slowest < secs(1), "GET /status took {slowest:.1?}");
+    publisher.done(secs(20))?;
+    compare_file(ctx, Clip::BFrames, &nginx.finished(BROADCAST_KEY, secs(15))?, Part::All)?;
+    no_panic(&daemon)
+}
+
+/// Gives the bytes sent.
+fn flood_until_closed(wire: &mut Wire, limit: Duration) -> Result<u64> {
+    let start = Instant::now();
+    let window = Message { kind: kind::WINDOW, stream_id: 0, timestamp: 0, body: vec![0xff; 4] };
+    wire.send(2, &window)?;
+    // An empty message on chunk stream 4; each byte that follows is a chunk that is another one.
+    wire.socket.write_all(&[4, 0, 0, 0, 0, 0, 0, 19, 0, 0, 0, 0])?;
+    wire.socket.set_write_timeout(Some(secs(1)))?;
+    let bytes = vec![0xc4; 1 << 20];
+    let mut sent = 0;
+    while start.elapsed() < limit {
+        match wire.socket.write(&bytes) {
+            Ok(count) => sent += count as u64,
+            // Not read, but not closed either.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+    }
+    Ok(sent)
+}
+
+fn flooding_server(ctx: &Ctx) -> Result<()> {
+    let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+    let server = Faulty::start(Fault::Floods)?;
+    let mut daemon = Daemon::start(ctx)?;
+    daemon.add_destination("Club", &nginx.url(), BROADCAST_KEY)?;
+    let flooding = daemon.add_destination("Floods", &server.url(), "floods")?;
+    let mut publisher = Publisher::start(ctx, "publisher", Clip::BFrames, &daemon.publish_url()?)?;
+    let mut retried = None;
+    while publisher.process.runs() {
+        let status = daemon.destination(&flooding)?;
+        if retried.is_none() && status["state"] == "retrying" {
+            retried = Some(status["reason"].clone());
+        }
+        let resident = procfs::memory(daemon.pid())?.rss;
+        ensure!(resident < 60_000_000, "{resident} bytes resident; the flooding one: {status}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    publisher.done(secs(20))?;
+    compare_file(ctx, Clip::BFrames, &nginx.finished(BROADCAST_KEY, secs(15))?, Part::All)?;
+    ensure!(daemon.process().runs(), "the daemon has ended");
+    let reason = retried.context("the flooding one was not given up")?;
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let peak = procfs::memory(daemon.pid())?.peak as f64 / 1e6;
+    ctx.note(format!("{peak:.0} MB resident at most; the flooding one after {} visits: {reason}", server.visits()));
     no_panic(&daemon)
 }
