@@ -29,6 +29,8 @@ pub struct Arrival {
 pub struct Visit {
     /// The key it published with.
     pub key: String,
+    /// The codecs of Enhanced RTMP that it announced.
+    pub four_ccs: Vec<String>,
     /// Everything that arrived.
     pub arrivals: Vec<Arrival>,
     /// It said FCUnpublish or deleteStream.
@@ -151,7 +153,12 @@ fn listen(
                 fingerprint: message.fingerprint(),
                 picture: message.is_picture(),
             }),
-            Heard::Connect(_) | Heard::CreateStream => {}
+            Heard::Connect(object) => {
+                if let Some(Amf::Object(list)) = object.field("fourCcList") {
+                    visit.four_ccs = list.iter().filter_map(|(_, code)| code.as_text().map(str::to_owned)).collect();
+                }
+            }
+            Heard::CreateStream => {}
         }
     }
     Ok(())
@@ -172,6 +179,12 @@ pub fn unevenness(arrivals: &[Arrival]) -> Vec<Duration> {
         .collect();
     all.sort();
     all
+}
+
+/// The longest time between two arrivals in a row.
+#[must_use]
+pub fn longest_gap(arrivals: &[Arrival]) -> Duration {
+    arrivals.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap_or_default()
 }
 
 /// The value below which this share of the sorted values lies.

@@ -200,7 +200,7 @@ fn far_behind(ctx: &Ctx) -> Result<()> {
     let visits = tap.visits();
     ensure!(visits.len() == 1, "the healthy destination was connected {} times", visits.len());
     let arrivals = &visits[0].arrivals;
-    let gap = arrivals.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap_or_default();
+    let gap = tap::longest_gap(arrivals);
     ctx.note(format!(
         "the black hole {behind} ms behind; {gap:.0?} at most between two arrivals at the other, {longest:.0?} for the \
          publisher to send one"

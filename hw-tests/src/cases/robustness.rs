@@ -18,6 +18,7 @@ use crate::peers::ffmpeg::Publisher;
 use crate::peers::nginx::NginxRtmp;
 use crate::procfs;
 use crate::runner::Case;
+use crate::tap::{self, Tap};
 use crate::wait::secs;
 use crate::wire::{Amf, HANDSHAKE, Message, Wire, chunks, encode, kind};
 
@@ -381,7 +382,9 @@ fn endless_flood(ctx: &Ctx) -> Result<()> {
     /// No stranger stays for longer: the box gives it ten seconds to show a key.
     const STAY: Duration = secs(11);
     let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+    let tap = Tap::start()?;
     let daemon = Daemon::start(ctx)?;
+    daemon.add_destination("Timed", &tap.url(), "timed")?;
     let club = daemon.add_destination("Club", &nginx.url(), BROADCAST_KEY)?;
     let mut publisher = Publisher::start(ctx, "publisher", Clip::BFrames, &daemon.publish_url()?)?;
     daemon.wait_state(&club, "live", secs(10))?;
@@ -390,8 +393,11 @@ fn endless_flood(ctx: &Ctx) -> Result<()> {
         let start = Instant::now();
         let (mut floods, mut sent, mut longest) = (0, 0, Duration::ZERO);
         while start.elapsed() < FLOOD {
-            // One that is not let in any more is disconnected all the better.
-            let Ok(mut wire) = Wire::connect(&address) else { continue };
+            let Ok(mut wire) = Wire::connect(&address) else {
+                // Not let in any more: as good as closed.
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            };
             let begun = Instant::now();
             floods += 1;
             sent += flood_until_closed(&mut wire, STAY)?;
@@ -407,6 +413,11 @@ fn endless_flood(ctx: &Ctx) -> Result<()> {
         slowest = slowest.max(asked.elapsed());
         std::thread::sleep(Duration::from_millis(50));
     }
+    ctx.note(format!("GET /status took {slowest:.0?} at most"));
+    ensure!(slowest < secs(1), "GET /status took {slowest:.1?}");
+    publisher.done(secs(20))?;
+    compare_file(ctx, Clip::BFrames, &nginx.finished(BROADCAST_KEY, secs(15))?, Part::All)?;
+    undisturbed(ctx, &tap)?;
     for flood in floods {
         let (floods, sent, longest) = flood.join().map_err(|_| anyhow::anyhow!("a flood panicked"))??;
         ctx.note(format!(
@@ -415,11 +426,16 @@ fn endless_flood(ctx: &Ctx) -> Result<()> {
         ));
         ensure!(longest < STAY, "a flood went on for {longest:.1?}");
     }
-    ctx.note(format!("GET /status took {slowest:.0?} at most"));
-    ensure!(slowest < secs(1), "GET /status took {slowest:.1?}");
-    publisher.done(secs(20))?;
-    compare_file(ctx, Clip::BFrames, &nginx.finished(BROADCAST_KEY, secs(15))?, Part::All)?;
     no_panic(&daemon)
+}
+
+/// Whoever published as `timed` did so without a pause.
+fn undisturbed(ctx: &Ctx, tap: &Tap) -> Result<()> {
+    let visits = tap.visits_of("timed");
+    let gap = visits.iter().map(|visit| tap::longest_gap(&visit.arrivals)).max().context("nothing arrived")?;
+    ctx.note(format!("{gap:.0?} at most between two arrivals"));
+    ensure!(visits.len() == 1 && gap < secs(1), "nothing arrived for {gap:.1?} over {} connections", visits.len());
+    Ok(())
 }
 
 /// Gives the bytes sent.
@@ -445,8 +461,10 @@ fn flood_until_closed(wire: &mut Wire, limit: Duration) -> Result<u64> {
 
 fn flooding_server(ctx: &Ctx) -> Result<()> {
     let mut nginx = NginxRtmp::start(ctx, "nginx")?;
+    let tap = Tap::start()?;
     let server = Faulty::start(Fault::Floods)?;
     let mut daemon = Daemon::start(ctx)?;
+    daemon.add_destination("Timed", &tap.url(), "timed")?;
     daemon.add_destination("Club", &nginx.url(), BROADCAST_KEY)?;
     let flooding = daemon.add_destination("Floods", &server.url(), "floods")?;
     let mut publisher = Publisher::start(ctx, "publisher", Clip::BFrames, &daemon.publish_url()?)?;
@@ -462,6 +480,7 @@ fn flooding_server(ctx: &Ctx) -> Result<()> {
     }
     publisher.done(secs(20))?;
     compare_file(ctx, Clip::BFrames, &nginx.finished(BROADCAST_KEY, secs(15))?, Part::All)?;
+    undisturbed(ctx, &tap)?;
     ensure!(daemon.process().runs(), "the daemon has ended");
     let reason = retried.context("the flooding one was not given up")?;
     #[expect(clippy::cast_precision_loss, reason = "for people")]
