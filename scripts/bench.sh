@@ -6,7 +6,7 @@ set -euo pipefail
 need_packages run
 need_toolchains
 need_packages bench
-peer_debs nginx libnginx-mod-rtmp
+peer_debs
 cd "$ROOT"
 cargo build --release --locked -p brookboxd -p brookbox-hw-tests
 exec "${CARGO_TARGET_DIR:-$ROOT/target}/release/bench" "$@"

@@ -19,10 +19,11 @@ unpack_debs() {
   [ -x "$PEERS/root/usr/sbin/nginx" ]
 }
 
-# The named packages, unpacked.
+# nginx with its RTMP module, and stunnel.
 peer_debs() {
-  [ -x "$PEERS/root/usr/sbin/nginx" ] || rm -f "$BUILD/stamps/debs"
-  unless_done debs "$* $(dpkg --print-architecture)" unpack_debs "$@"
+  local debs=(nginx libnginx-mod-rtmp stunnel4)
+  [ -x "$PEERS/root/usr/bin/stunnel4" ] || rm -f "$BUILD/stamps/debs"
+  unless_done debs "${debs[*]} $(dpkg --print-architecture)" unpack_debs "${debs[@]}"
 }
 
 make_venv() {
@@ -48,7 +49,7 @@ peer_node() {
 
 # Everything the acceptance suite needs.
 test_peers() {
-  peer_debs nginx libnginx-mod-rtmp stunnel4
+  peer_debs
   peer_venv
   peer_node
 }

@@ -136,9 +136,17 @@ async fn a_wrong_key_is_seen_and_its_address_blocked() {
         "Something from 127.0.0.1 was refused: the stream key is wrong."
     );
     assert_eq!(owner.post("/api/v1/refusals/127.0.0.1/block", json!({"forS": 60})).await.status, 200);
-    let mut blocked = TcpStream::connect(test_box.engine.rtmp()).await.unwrap();
-    let read = timeout(PATIENCE, blocked.read(&mut [0; 16])).await.expect("an end");
-    assert!(matches!(read, Ok(0) | Err(_)), "it is closed without a word: {read:?}");
+    assert!(!publish(test_box.engine.rtmp(), "another-wrong-key-of-theirs".to_owned()).await);
+    common::eventually("a refusal of its own", async || {
+        owner.get("/api/v1/refusals").await.body[0]["reason"] == "blocked"
+    })
+    .await;
+    // The right key is taken whatever its address did before.
+    let key = secrecy::ExposeSecret::expose_secret(&test_box.store.input("main").unwrap().key).to_owned();
+    let publisher = tokio::spawn(publish(test_box.engine.rtmp(), key));
+    common::eventually("the publisher is in", async || !test_box.engine.snapshot().sessions.is_empty()).await;
+    test_box.engine.stop().await.unwrap();
+    let _ = timeout(PATIENCE, publisher).await;
 }
 
 #[tokio::test]

@@ -83,6 +83,7 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
     brookbox_api::sync(&store, &engine).await.map_err(Failure::other)?;
+    engine.listen().await.map_err(Failure::other)?;
     let reporting = tokio::spawn(brookbox_api::run_reports(store, reports));
     let (stop, mut stopped) = watch::channel(false);
     let serving = tokio::spawn(brookbox_api::serve(http, api, async move {

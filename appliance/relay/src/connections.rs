@@ -94,7 +94,7 @@ fn first_to_go<'a>(peers: impl Iterator<Item = (&'a u64, &'a Peer)>) -> Option<u
 }
 
 /// What counts as one address: an IPv6 customer has a /64.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
             let [a, b, c, d, ..] = v6.segments();

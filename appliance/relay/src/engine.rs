@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{io, thread};
@@ -198,7 +198,7 @@ impl Engine {
     }
 
     async fn run(self: Rc<Self>, listener: TcpListener, mut orders: mpsc::Receiver<(Command, oneshot::Sender<bool>)>) {
-        let listening = spawn_local(ingest::listen(self.clone(), listener));
+        let (mut listener, mut listening) = (Some(listener), None);
         let mut tick = interval(HOUSEKEEPING);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -206,12 +206,21 @@ impl Engine {
                 order = orders.recv() => {
                     let Some((command, answer)) = order else { break };
                     let stop = matches!(command, Command::Stop);
-                    let result = if stop {
-                        listening.abort();
-                        self.stop().await;
-                        true
-                    } else {
-                        self.obey(command)
+                    let result = match command {
+                        Command::Listen => {
+                            let listener = listener.take();
+                            listening = listening.or(listener.map(|l| spawn_local(ingest::listen(self.clone(), l))));
+                            true
+                        }
+                        Command::Stop => {
+                            listener = None;
+                            if let Some(listening) = listening.take() {
+                                listening.abort();
+                            }
+                            self.stop().await;
+                            true
+                        }
+                        command => self.obey(command),
                     };
                     self.publish_snapshot();
                     let _ = answer.send(result);
@@ -248,10 +257,12 @@ impl Engine {
                 slot.wish.send_modify(|wish| wish.nudge += 1);
             }
             Command::StartBroadcast => {
+                self.resumes_until.set(0);
                 self.set_broadcast(BroadcastState { started: true, stopped: false });
                 self.context.report(Event::now(EventCode::BroadcastStarted));
             }
             Command::StopBroadcast => {
+                self.resumes_until.set(0);
                 self.set_broadcast(BroadcastState { started: false, stopped: true });
                 self.context.report(Event::now(EventCode::BroadcastStopped));
             }
@@ -266,7 +277,7 @@ impl Engine {
                 self.blocked.borrow_mut().insert(address.to_canonical(), until);
                 self.connections.borrow_mut().close_strangers(address);
             }
-            Command::Stop => {}
+            Command::Listen | Command::Stop => {}
         }
         true
     }
@@ -333,6 +344,8 @@ impl Engine {
             wish: wish.subscribe(),
             view: view.clone(),
             retry: Retry::default(),
+            revision: wish.borrow().revision,
+            sent: Weak::new(),
         };
         spawn_local(actor.run())
     }
@@ -380,6 +393,13 @@ impl Engine {
     /// What only time changes.
     fn keep_house(&self) {
         let now = self.context.clock.now();
+        if self.resumes_until.get() != 0 && now > self.resumes_until.get() {
+            self.resumes_until.set(0);
+            if self.inputs.borrow().values().all(|slot| slot.programme.is_none()) {
+                // Nobody went on with the broadcast of before: the next stream is another one.
+                self.set_broadcast(BroadcastState::default());
+            }
+        }
         self.blocked.borrow_mut().retain(|_, until| now < *until);
         for (id, slot) in self.destinations.borrow_mut().iter_mut() {
             // A task ends only with its destination: this is our own bug, and it stays with this one destination.

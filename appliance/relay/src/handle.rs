@@ -20,6 +20,7 @@ pub(crate) enum Command {
     StopBroadcast,
     Disconnect(Id),
     Block(IpAddr, Duration),
+    Listen,
     Stop,
 }
 
@@ -69,6 +70,12 @@ impl Handle {
         self.snapshots.clone()
     }
 
+    /// Lets publishers in: to be called once every input and destination is known. Until then they wait, so that none is
+    /// refused whose input is just being read.
+    pub async fn listen(&self) -> Result<(), Ended> {
+        self.call(Command::Listen).await.map(|_| ())
+    }
+
     /// Adds an input or replaces it. A publisher stays unless the input was disabled or its key changed.
     pub async fn put_input(&self, input: Input) -> Result<(), Ended> {
         self.call(Command::PutInput(input)).await.map(|_| ())
@@ -109,7 +116,7 @@ impl Handle {
         self.call(Command::Disconnect(session)).await
     }
 
-    /// Refuses connections from an address for a while, and closes those that have shown no right key.
+    /// Tells refusals from an address apart for a while, and closes its connections that have shown no right key.
     pub async fn block(&self, address: IpAddr, time: Duration) -> Result<(), Ended> {
         self.call(Command::Block(address, time)).await.map(|_| ())
     }

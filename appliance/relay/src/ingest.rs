@@ -22,8 +22,10 @@ use crate::engine::Engine;
 use crate::programme::{DATA, Programme, Shared};
 use crate::{Event, EventCode, Id, SessionStatus, clock, sys};
 
-/// A stranger has this long to show a right key.
+/// A stranger has this long to show a right key …
 const STRANGER_DEADLINE: Duration = Duration::from_secs(10);
+/// … and this many bytes: handshake and commands take less than 5 KB.
+const STRANGER_BYTES: usize = 64 << 10;
 /// Time after which a publisher that waits for slow readers looks again.
 const WAIT: Duration = Duration::from_millis(2);
 /// Bytes read in one turn, so that a publisher faster than real time leaves the readers their turn.
@@ -36,6 +38,8 @@ const SILENT_MS: u64 = 2_000;
 const SILENT_SAME_ADDRESS_MS: u64 = 500;
 /// This far ahead of real time a publisher is a file being copied, and waits for slow readers, ms.
 const AHEAD_MS: u64 = 3_000;
+/// … measured over this time, ms.
+const PACE_MS: u64 = 10_000;
 /// A publisher that ended its stream has this long to close its connection.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// A refusal is read by the publisher before the connection goes.
@@ -108,9 +112,6 @@ pub(crate) async fn listen(engine: Rc<Engine>, listener: TcpListener) {
             }
         };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        if engine.is_blocked(peer.ip()) {
-            continue;
-        }
         let limits = engine.settings.limits;
         let places = Places {
             all: limits.rtmp_connections,
@@ -175,10 +176,14 @@ impl Connection<'_> {
             request = Self::until_publish(&mut self.stream, &mut rtmp, self.engine, self.number, self.peer) => request,
         };
         let Some(request) = request else { return };
-        match self.admit(&request).await {
+        let admitted = tokio::select! {
+            biased;
+            () = self.close.notified() => return,
+            admitted = self.admit(&request) => admitted,
+        };
+        match admitted {
             Ok(session) => {
                 rtmp.accept_publish();
-                self.engine.connections.borrow_mut().set_stage(self.number, Stage::Trusted);
                 let programme = self.engine.publisher_started(&session);
                 let gone = self.publish(&mut rtmp, &session, &programme).await;
                 self.engine.publisher_gone(
@@ -216,6 +221,7 @@ impl Connection<'_> {
         peer: SocketAddr,
     ) -> Option<Request> {
         let mut buffer = [0; 4096];
+        let mut allowance = STRANGER_BYTES;
         loop {
             while let Some(event) = rtmp.poll_event() {
                 match event {
@@ -228,13 +234,12 @@ impl Connection<'_> {
                 }
             }
             flush(stream, rtmp).await.ok()?;
-            stream.readable().await.ok()?;
-            let n = match stream.try_read(&mut buffer) {
-                Ok(0) => return None,
-                Ok(n) => n,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-                Err(_) => return None,
+            let n = stream.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
+            let Some(left) = allowance.checked_sub(n) else {
+                engine.refused(peer, "protocol", None);
+                return None;
             };
+            allowance = left;
             if let Err(error) = rtmp.handle_input(buffer.get(..n)?) {
                 tracing::debug!(%peer, %error, "a peer broke the protocol");
                 engine.refused(peer, "protocol", None);
@@ -257,9 +262,13 @@ impl Connection<'_> {
             })
             .cloned();
         let Some(input) = found else {
-            engine.refused(self.peer, "bad_key", None);
+            // A block tells wrong keys apart; a right one is taken whatever its address did before.
+            let reason = if engine.is_blocked(self.peer.ip()) { "blocked" } else { "bad_key" };
+            engine.refused(self.peer, reason, None);
             return Err(RtmpRefusal::BadName);
         };
+        // From here on nobody is thrown out to make room for a stranger.
+        engine.connections.borrow_mut().set_stage(self.number, Stage::Trusted);
         if !input.enabled {
             engine.refused(self.peer, "disabled", Some(&input.id));
             return Err(RtmpRefusal::Denied);
@@ -311,16 +320,14 @@ impl Connection<'_> {
 
     /// Reads frames into the programme until the connection ends.
     async fn publish(&mut self, rtmp: &mut ServerSession, session: &Session, programme: &Shared) -> Gone {
-        let began = (self.engine.context.clock.now(), programme.borrow().time());
+        let mut pace = Pace::default();
         let Ok(()) = flush(&mut self.stream, rtmp).await else { return Gone::Lost };
         sys::wake_at(&self.stream, MORE_THAN_A_HEADER);
         let close = self.close.clone();
         loop {
             let turn = tokio::select! {
                 biased;
-                () = close.notified() => {
-                    return Gone::Closed(session.closing.get().unwrap_or(Closing::Unwanted));
-                }
+                () = close.notified() => return session.closing.get().map_or(Gone::Lost, Gone::Closed),
                 turn = poll_fn(|cx| self.poll_turn(cx, rtmp, session)) => turn,
             };
             let ended = self.take_events(rtmp, session, programme);
@@ -333,8 +340,9 @@ impl Connection<'_> {
             if !rtmp.output().is_empty() && self.write_some(rtmp).is_err() {
                 return Gone::Lost;
             }
-            while self.ahead_of_readers(programme, began) {
+            while self.ahead_of_readers(programme, &mut pace) {
                 sleep(WAIT).await;
+                session.heard.set(self.engine.context.clock.now());
                 if session.closing.get().is_some() {
                     break;
                 }
@@ -415,10 +423,9 @@ impl Connection<'_> {
     }
 
     /// A publisher faster than real time waits for readers that would lose their place; a live one never does.
-    fn ahead_of_readers(&self, programme: &Shared, (began, time): (u64, u64)) -> bool {
+    fn ahead_of_readers(&self, programme: &Shared, pace: &mut Pace) -> bool {
         let programme = programme.borrow();
-        let passed = self.engine.context.clock.now().saturating_sub(began);
-        let ahead = programme.time().saturating_sub(time).saturating_sub(passed);
+        let ahead = pace.ahead(programme.played(), self.engine.context.clock.now());
         ahead > AHEAD_MS && programme.longest_backlog() > self.engine.settings.limits.log_bytes / 2
     }
 
@@ -446,15 +453,31 @@ impl Connection<'_> {
             // Read what still comes, so that the kernel sends no reset that would overtake the refusal.
             let mut rest = [0; 4096];
             loop {
-                self.stream.readable().await?;
-                match self.stream.try_read(&mut rest) {
-                    Ok(0) => return Ok(()),
-                    Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return Err(error),
-                    _ => {}
+                if self.stream.read(&mut rest).await? == 0 {
+                    return std::io::Result::Ok(());
                 }
             }
         })
         .await;
+    }
+}
+
+/// How much faster than real time a publisher sends.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    /// Where the measurement began: engine time and what had been played, ms.
+    start: Option<(u64, u64)>,
+}
+
+impl Pace {
+    /// By how many ms of media the publisher is ahead of the clock. Measured anew every few seconds: clocks drift.
+    fn ahead(&mut self, played: u64, now: u64) -> u64 {
+        let (at, before) = *self.start.get_or_insert((now, played));
+        let (passed, sent) = (now.saturating_sub(at), played.saturating_sub(before));
+        if passed > PACE_MS {
+            self.start = Some((now, played));
+        }
+        sent.saturating_sub(passed)
     }
 }
 
@@ -484,4 +507,20 @@ pub(crate) fn event(code: EventCode, input: Option<&Id>, peer: SocketAddr) -> Ev
     event.input = input.cloned();
     event.params.insert("peer", peer.ip().to_string());
     event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drifting_clock_is_never_far_ahead_and_a_copied_file_is() {
+        let mut pace = Pace::default();
+        // 1 % fast for a day.
+        let most = (0..864_000).map(|tenth| pace.ahead(5_000 + tenth * 101, tenth * 100)).max();
+        assert!(most.is_some_and(|ms| ms < 200), "{most:?}");
+        let mut pace = Pace::default();
+        assert_eq!(pace.ahead(0, 0), 0);
+        assert_eq!(pace.ahead(60_000, 1_000), 59_000);
+    }
 }

@@ -217,6 +217,11 @@ impl Log {
         self.from(self.first_seq).find(|(_, e)| e.role == Role::Key).map(|(seq, _)| seq)
     }
 
+    /// Whether a reader that begins at `seq` would begin within a group whose keyframe it does not get.
+    pub(crate) fn lacks_key(&self, seq: u64) -> bool {
+        self.has_video && self.from(seq).find(|(_, e)| e.is_video_frame()).is_none_or(|(_, e)| e.role != Role::Key)
+    }
+
     /// Where a reader that joins now begins: the current group, or without video the next message.
     pub(crate) fn join(&self) -> u64 {
         match self.newest_key() {

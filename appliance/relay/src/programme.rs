@@ -53,10 +53,19 @@ pub(crate) struct Programme {
     configs: Configs,
     /// A returning publisher takes over at its first keyframe.
     until_key: bool,
-    /// Whether a coded frame has been seen: only then is it known what destinations have to be told.
+    /// Whether a picture has been seen, or sound for a while without one: only then is it known what destinations have
+    /// to be told.
     begun: bool,
+    first_sound: Option<u64>,
     last_frame: u64,
+    /// Media that has come in, without the jumps of the publisher's clock, ms.
+    played: u64,
 }
+
+/// A stream whose picture has not come after this much sound has none, ms.
+const SOUND_ONLY_MS: u64 = 1_000;
+/// A step between two frames that is a jump of the clock or a pause, not media, ms.
+const JUMP_MS: u64 = 1_000;
 
 impl Programme {
     pub(crate) fn new(retention: Retention, now: u64) -> Shared {
@@ -69,7 +78,9 @@ impl Programme {
             configs: Configs::default(),
             until_key: false,
             begun: false,
+            first_sound: None,
             last_frame: now,
+            played: 0,
         }))
     }
 
@@ -133,7 +144,9 @@ impl Programme {
                 Role::Always => {}
             }
         }
+        let before = self.timeline.newest();
         let time = self.timeline.stamp(stamp, message.timestamp, now);
+        self.played += Some(self.timeline.newest() - before).filter(|step| *step <= JUMP_MS).unwrap_or(0);
         self.tracks.note(kind, &message.body, time, now);
         let known = match role {
             Role::Always => match Slot::of(message, &summary) {
@@ -141,7 +154,9 @@ impl Programme {
                 None => false,
             },
             Role::Key | Role::Inter | Role::Audio => {
-                (self.begun, self.last_frame) = (true, now);
+                let sound_since = *self.first_sound.get_or_insert(now);
+                self.begun |= role != Role::Audio || now.saturating_sub(sound_since) >= SOUND_ONLY_MS;
+                self.last_frame = now;
                 false
             }
         };
@@ -163,6 +178,11 @@ impl Programme {
     /// Newest programme time, ms.
     pub(crate) fn time(&self) -> u64 {
         self.timeline.newest()
+    }
+
+    /// Media that has come in, without the jumps of the publisher's clock, ms.
+    pub(crate) fn played(&self) -> u64 {
+        self.played
     }
 
     /// The configuration a reader needs that begins at message `seq`; empty at the very beginning.
@@ -266,7 +286,11 @@ impl Configs {
     /// everybody knows already: a repeated header is a discontinuity to some servers.
     fn note(&mut self, seq: u64, slot: Slot, body: &[u8]) -> bool {
         let place = self.current.iter().position(|c| c.slot == slot);
-        if let Some(config) = place.and_then(|i| self.current.get_mut(i)) {
+        let fits = body.len() <= MAX_CONFIG_BYTES / MAX_CONFIGS;
+        if let Some(place) = place.filter(|_| !fits) {
+            // Too large to be kept for those who come later, and what it replaces no longer holds.
+            self.current.remove(place);
+        } else if let Some(config) = place.and_then(|i| self.current.get_mut(i)) {
             let repeated = std::mem::take(&mut config.stale) && *config.body == *body;
             if repeated {
                 return true;
@@ -275,7 +299,7 @@ impl Configs {
                 return false;
             }
             config.body = body.into();
-        } else if self.current.len() < MAX_CONFIGS && body.len() <= MAX_CONFIG_BYTES / MAX_CONFIGS {
+        } else if self.current.len() < MAX_CONFIGS && fits {
             self.current.push(Config { slot, stale: false, body: body.into() });
         }
         let preamble = self.current.iter().map(|c| (c.slot.message, c.body.clone())).collect();
@@ -335,6 +359,18 @@ mod tests {
     }
 
     #[test]
+    fn sound_alone_begins_when_no_picture_comes() {
+        let mut p = programme();
+        p.push(&message(AUDIO, 0, AAC_HEADER), 0);
+        for now in (0..1000).step_by(20) {
+            p.push(&message(AUDIO, now, AAC_FRAME), now.into());
+        }
+        assert!(!p.begun(), "the picture's codec is not known yet");
+        p.push(&message(AUDIO, 1000, AAC_FRAME), 1000);
+        assert!(p.begun());
+    }
+
+    #[test]
     fn a_returning_publisher_takes_over_at_its_first_keyframe() {
         let mut p = programme();
         for (kind, body) in [(VIDEO, AVC_HEADER), (AUDIO, AAC_HEADER), (VIDEO, AVC_KEY), (AUDIO, AAC_FRAME)] {
@@ -351,6 +387,31 @@ mod tests {
         assert_eq!(p.log.get(before).unwrap().role, Role::Key);
         p.push(&message(AUDIO, 0, &[0xaf, 0, 0x12, 0x10]), 240);
         assert_eq!(p.log.end(), before + 2, "another header is passed on");
+    }
+
+    #[test]
+    fn metadata_without_end_is_not_kept_without_end() {
+        let mut p = programme();
+        p.push(&message(VIDEO, 0, AVC_HEADER), 0);
+        let metadata = |size: usize, fill: u8| [&b"\x02\0\x0aonMetaData"[..], &vec![fill; size]].concat();
+        p.push(&message(DATA, 0, &metadata(100, 0)), 0);
+        assert_eq!(p.preamble(u64::MAX).len(), 2);
+        for fill in 0..100 {
+            p.push(&message(DATA, 0, &metadata(1 << 20, fill)), 0);
+        }
+        assert_eq!(p.preamble(u64::MAX).len(), 1, "too large for those who come later, and the small one is outdated");
+        let kept: usize = p.configs.versions.iter().flat_map(|(_, v)| v.iter()).map(|(_, body)| body.len()).sum();
+        assert!(kept < 10_000, "{kept} bytes");
+    }
+
+    #[test]
+    fn what_was_played_knows_no_jumps() {
+        let mut p = programme();
+        for time in [5_000, 5_040, 9_000, 9_040, 100, 140] {
+            p.push(&message(VIDEO, time, AVC_INTER), 0);
+        }
+        assert_eq!(p.played(), 160, "three steps of 40 ms, and a frame for the restart");
+        assert!(p.time() > 9_000);
     }
 
     #[test]

@@ -60,9 +60,10 @@ impl Engine {
         event.params.insert("name", name);
         self.context.report(event);
         if code == EventCode::PublisherStarted {
-            let interrupted = now <= self.resumes_until.replace(0);
+            // *Stop sending* holds as long as anything of that broadcast is there, also over a restart of the box.
+            let others = self.inputs.borrow().values().any(|s| s.programme.is_some() && s.config.id != session.input);
             let broadcast = self.broadcast.get();
-            if broadcast.stopped && !interrupted {
+            if broadcast.stopped && !others && now > self.resumes_until.get() {
                 self.set_broadcast(BroadcastState { stopped: false, ..broadcast });
             }
         } else {

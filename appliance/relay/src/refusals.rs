@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crate::Refusal;
 use crate::clock::rfc3339;
+use crate::connections::network;
 
 /// Lines kept.
 const MAX: usize = 64;
@@ -31,14 +32,14 @@ impl Refusals {
     /// Notes a refusal. Gives how many are to be told of now, if it is time.
     pub(crate) fn note(&mut self, address: IpAddr, reason: &'static str, now: u64) -> Option<u64> {
         let (address, wall) = (address.to_canonical(), SystemTime::now());
-        let place = self.0.iter().position(|l| l.address == address && l.reason == reason);
+        let place = self.0.iter().position(|l| network(l.address) == network(address) && l.reason == reason);
         let known = place.and_then(|i| self.0.remove(i));
         let fresh = known.is_none();
         let mut line =
             known.unwrap_or(Line { address, reason, count: 0, first: wall, last: wall, told: now, untold: 0 });
         line.count += 1;
         line.untold += 1;
-        line.last = wall;
+        (line.address, line.last) = (address, wall);
         let tell = fresh || now.saturating_sub(line.told) >= FOLD_MS;
         let told = tell.then(|| std::mem::take(&mut line.untold));
         if tell {
@@ -78,6 +79,16 @@ mod tests {
         assert_eq!(refusals.note(address, "bad_key", 60_000), Some(100));
         assert_eq!(refusals.list().len(), 1);
         assert_eq!(refusals.list()[0].count, 101);
+    }
+
+    #[test]
+    fn an_ipv6_neighbour_is_the_same_line() {
+        let mut refusals = Refusals::default();
+        let told: Vec<_> = (1..=100u16)
+            .map(|n| refusals.note([0x2001, 0xdb8, 0, 0, 0, 0, 0, n].into(), "bad_key", u64::from(n)))
+            .collect();
+        assert_eq!((told[0], told.iter().flatten().count(), refusals.list().len()), (Some(1), 1, 1));
+        assert_eq!(refusals.list()[0].address, "2001:db8::64", "the last one");
     }
 
     #[test]

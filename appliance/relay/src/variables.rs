@@ -33,6 +33,14 @@ impl Variables {
     }
 }
 
+impl Variables {
+    /// The values that a text asks for.
+    pub(crate) fn used_in<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        let used = |name: &str| text.contains(&format!("${{{name}}}"));
+        self.0.iter().filter(move |(name, _)| used(name)).map(|(_, value)| value.expose_secret())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +50,7 @@ mod tests {
         let variables = Variables(vec![("A".into(), "x${B}".to_owned().into()), ("B".into(), "y".to_owned().into())]);
         let expand = |t: &str| variables.expand(t).map(|s| s.expose_secret().to_owned());
         assert_eq!(expand("rtmp://h/${B}?k=${A}&$b").unwrap(), "rtmp://h/y?k=x${B}&$b");
+        assert_eq!(variables.used_in("rtmp://h/${B}").collect::<Vec<_>>(), ["y"]);
         assert_eq!(expand("${C}"), Err(VariableError::Unknown("C".into())));
         assert_eq!(expand("a${B"), Err(VariableError::Unclosed));
     }

@@ -100,7 +100,14 @@ pub fn measure(tools: &Tools, plan: Plan) -> Result<Sample> {
     let (anon, rss) = running.memory()?;
     // What is on its way gets time to arrive; the relay may then go.
     publisher.process.kill();
-    std::thread::sleep(Duration::from_millis(700));
+    let given_up = Instant::now() + secs(15);
+    loop {
+        let before = sink.bytes();
+        std::thread::sleep(Duration::from_millis(700));
+        if sink.bytes() == before || Instant::now() > given_up {
+            break;
+        }
+    }
     drop(running);
     wait::until(secs(10), "the connections' end", || Ok((sink.connections() == 0).then_some(())))?;
     let seen = gate.seen();

@@ -62,6 +62,7 @@ impl TestBox {
         change(&mut config);
         let api = Api::new(config, store.clone(), engine.clone()).unwrap();
         brookbox_api::sync(&store, &engine).await.unwrap();
+        engine.listen().await.unwrap();
         tokio::spawn(brookbox_api::run_reports(store.clone(), reports));
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(brookbox_api::serve(listener, api, async {

@@ -12,7 +12,8 @@ use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::link::Link;
 use crate::address::{self, NotAllowed, OwnListeners};
@@ -23,6 +24,8 @@ use crate::{Destination, ReasonCode};
 
 const NAME_DEADLINE: Duration = Duration::from_secs(4);
 const TCP_DEADLINE: Duration = Duration::from_secs(4);
+/// A name's next address is tried beside the ones before it after this time (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
 const TLS_DEADLINE: Duration = Duration::from_secs(4);
 const RTMP_DEADLINE: Duration = Duration::from_secs(4);
 /// Redirects followed in one try.
@@ -149,13 +152,24 @@ impl Dialer {
         }
         let mut last = Cause::with(ReasonCode::Dns, "the name has no address");
         let connecting = async {
-            for address in addresses {
-                match TcpStream::connect(address).await {
-                    Ok(tcp) => return Ok(tcp),
-                    Err(error) => last = io_cause(&error),
+            let mut addresses = addresses.into_iter();
+            let mut tries = JoinSet::new();
+            loop {
+                if let Some(address) = addresses.next() {
+                    tries.spawn_local(TcpStream::connect(address));
+                } else if tries.is_empty() {
+                    return Err(());
+                }
+                tokio::select! {
+                    biased;
+                    Some(done) = tries.join_next() => match done {
+                        Ok(Ok(tcp)) => return Ok(tcp),
+                        Ok(Err(error)) => last = io_cause(&error),
+                        Err(error) => last = Cause::with(ReasonCode::Timeout, error),
+                    },
+                    () = sleep(HEAD_START), if addresses.len() > 0 => {}
                 }
             }
-            Err(())
         };
         match timeout(TCP_DEADLINE, connecting).await {
             Ok(Ok(tcp)) => Ok(tcp),

@@ -10,7 +10,7 @@ mod sender;
 mod stream;
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, SystemTime};
 
 use secrecy::ExposeSecret;
@@ -23,9 +23,9 @@ use stream::{End, Streaming};
 
 use crate::clock::{rfc3339, rfc3339_in};
 use crate::engine::Context;
-use crate::programme::{Life, Shared};
+use crate::programme::{Life, Programme, Shared};
 use crate::reason::Cause;
-use crate::retry::{Next, Retry};
+use crate::retry::{HEALTHY, Next, Retry};
 use crate::{Destination, DestinationState, DestinationStatus, Event, EventCode, Reason, ReasonCode, StartMode};
 
 /// Connections in a row that a server may ask for anew.
@@ -149,6 +149,10 @@ pub(crate) struct Actor {
     pub(crate) wish: watch::Receiver<Wish>,
     pub(crate) view: Rc<RefCell<View>>,
     pub(crate) retry: Retry,
+    /// Which configuration `retry` counts for.
+    pub(crate) revision: u64,
+    /// The programme of which something has been sent.
+    pub(crate) sent: Weak<RefCell<Programme>>,
 }
 
 /// How a try ended.
@@ -157,8 +161,8 @@ enum Outcome {
     Superseded,
     /// The programme ended, and so did this, properly.
     Ended,
-    /// The server asked to be connected anew, perhaps elsewhere.
-    Moved(Option<String>),
+    /// The server asked to be connected anew, perhaps elsewhere, after this long of health.
+    Moved(Option<String>, Duration),
     /// It went wrong, after this long of health.
     Failed(Cause, Duration),
 }
@@ -176,16 +180,24 @@ impl Actor {
                 }
                 continue;
             };
+            if std::mem::replace(&mut self.revision, wish.revision) != wish.revision {
+                // What failed was another address or key.
+                self.retry = Retry::default();
+            }
             let outcome = self.attempt(&wish, &programme, moved.take()).await;
             self.view.borrow_mut().connection_ended();
-            moves = if matches!(outcome, Outcome::Moved(_)) { moves + 1 } else { 0 };
+            moves = match outcome {
+                Outcome::Moved(_, live) if live < HEALTHY => moves + 1,
+                Outcome::Moved(..) => 1,
+                _ => 0,
+            };
             let waited = match outcome {
                 Outcome::Superseded => Ok(()),
-                Outcome::Moved(_) if moves > MAX_MOVES => {
+                Outcome::Moved(_, live) if moves > MAX_MOVES => {
                     let cause = Cause::with(ReasonCode::RemoteClosed, "it asks for a new connection again and again");
-                    self.failed(&wish, &cause, Duration::ZERO).await
+                    self.failed(&wish, &cause, live).await
                 }
-                Outcome::Moved(url) => {
+                Outcome::Moved(url, _) => {
                     moved = Some(url);
                     Ok(())
                 }
@@ -291,13 +303,17 @@ impl Actor {
     /// Sends until something ends it, and ends properly where it can.
     async fn stream(&mut self, wish: &Wish, programme: &Shared, connected: Connected) -> Outcome {
         // What has been sent once need not be sent from the beginning again.
-        let first = wish.from_first && self.view.borrow().before.frames_sent == 0;
+        let again = Weak::ptr_eq(&self.sent, &Rc::downgrade(programme));
+        let first = wish.from_first && !again;
         let start = if first { Start::First } else { Start::Join };
         let mut streaming = Streaming::new(connected, programme.clone(), start, &self.context);
         let superseded = Self::superseded(self.wish.clone(), wish);
         let mut live_since = None;
         let end =
             streaming.run(superseded, |figures, sender| self.measured(wish, figures, sender, &mut live_since)).await;
+        if self.view.borrow().now.frames_sent > 0 {
+            self.sent = Rc::downgrade(programme);
+        }
         let live = live_since
             .map_or(Duration::ZERO, |since| Duration::from_millis(self.context.clock.now().saturating_sub(since)));
         match end {
@@ -311,7 +327,7 @@ impl Actor {
             }
             End::Moved(url) => {
                 streaming.finish().await;
-                Outcome::Moved(url)
+                Outcome::Moved(url, live)
             }
             End::Failed(cause) => Outcome::Failed(cause, live),
         }
@@ -327,8 +343,7 @@ impl Actor {
         };
         view.figures = figures;
         let (state, now) = (view.state, self.context.clock.now());
-        let healthy =
-            live_since.is_some_and(|s| u128::from(now.saturating_sub(s)) >= crate::retry::HEALTHY.as_millis());
+        let healthy = live_since.is_some_and(|s| u128::from(now.saturating_sub(s)) >= HEALTHY.as_millis());
         if healthy {
             view.tries = 0;
         }
@@ -373,6 +388,9 @@ impl Actor {
         if let Some(login) = &config.login {
             secrets.push(login.password.expose_secret());
         }
+        // A server may repeat the address too.
+        let addresses = [Some(&config.url), config.backup_url.as_ref()];
+        secrets.extend(addresses.into_iter().flatten().flat_map(|url| self.dialer.variables.used_in(url)));
         cause.reason(&config.name, &secrets)
     }
 

@@ -20,7 +20,7 @@ const AUDIO_MS: u64 = 5_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
     skip: Skip,
-    /// It has been at the end of the log once since it began.
+    /// It has been at the end of the log once since it began, or will be by leaving something out.
     caught_up: bool,
 }
 
@@ -92,6 +92,7 @@ impl Policy {
         if now.saturating_sub(next.arrived) <= limit {
             return;
         }
+        self.caught_up = true;
         match log.newest_key() {
             Some(key) if key > at => self.skip = Skip::VideoBefore(key),
             // The newest group has begun to go out, or its keyframe is next: that one still goes.

@@ -20,6 +20,8 @@ const MAX_TURN: usize = 2 << 20;
 const RESCUE_MS: u64 = 4_000;
 /// Nothing acknowledged for this long while something is to be, ms: closed.
 const NO_PROGRESS_MS: u64 = 10_000;
+/// Nothing that waits is younger than this, ms, though groups were left out: closed.
+const TOO_OLD_MS: u64 = 10_000;
 /// Time over which the bitrate is taken, ms.
 const MEAN_MS: u64 = 5_000;
 /// Bytes of a message's header that hold its message stream id, and the bytes up to there.
@@ -100,9 +102,13 @@ impl Sender {
             Start::First => programme.log.oldest_key().unwrap_or(first),
             Start::Join => programme.log.join(),
         };
+        let mut policy = Policy::default();
+        if seq > 0 && programme.log.lacks_key(seq) {
+            policy.skip_to_key();
+        }
         let mut sender = Self {
             cursor: Cursor::at(seq),
-            policy: Policy::default(),
+            policy,
             stream_id,
             before: Vec::new(),
             written: 0,
@@ -133,6 +139,11 @@ impl Sender {
     /// Whether the server takes no more at the moment.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked_since.is_some()
+    }
+
+    /// Bytes that wait to be written before the next message.
+    pub(crate) fn control_waiting(&self) -> usize {
+        self.before.len()
     }
 
     /// Puts control bytes in, to be written between two messages.
@@ -314,7 +325,11 @@ impl Sender {
             return;
         }
         let Some(entry) = log.get(self.cursor.seq) else { return };
-        let mut rest = log.wire(entry).get(self.cursor.written..).unwrap_or_default().to_vec();
+        let mut whole = log.wire(entry).to_vec();
+        if let Some(place) = whole.get_mut(STREAM_ID_AT..HEADER) {
+            place.copy_from_slice(&self.stream_id.to_le_bytes());
+        }
+        let mut rest = whole.split_off(self.cursor.written.min(whole.len()));
         rest.append(&mut self.before);
         self.before = rest;
         self.frames_sent += u64::from(entry.is_frame());
@@ -350,7 +365,8 @@ impl Sender {
             queue_ms,
             live: self.first_frame.is_some_and(|end| end <= acknowledged),
             slow: self.slow,
-            stalled: now.saturating_sub(self.progress_at) >= NO_PROGRESS_MS,
+            stalled: now.saturating_sub(self.progress_at) >= NO_PROGRESS_MS
+                || self.policy.caught_up() && queue_ms >= TOO_OLD_MS,
         }
     }
 
@@ -389,6 +405,96 @@ fn gather_own<'a>(log: &'a Log, cursor: Cursor, until: u64, headers: &'a [[u8; H
         skip = 0;
         if slices.bytes() >= MAX_WRITE {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use brookbox_rtmp::Message;
+
+    use super::*;
+    use crate::log::Retention;
+    use crate::programme::Shared;
+
+    const KEY: u8 = 0x17;
+    const INTER: u8 = 0x27;
+
+    fn push(programme: &Shared, first: u8, now: u64) {
+        let mut body = vec![first, 1, 0, 0, 0];
+        body.resize(100_000, 0x65);
+        let message = Message { kind: VIDEO, stream_id: 1, timestamp: u32::try_from(now).unwrap(), body };
+        programme.borrow_mut().push(&message, now);
+    }
+
+    /// First body bytes of the frames that are written now.
+    fn written(sender: &mut Sender, programme: &Shared, now: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        let take = |slices: &[IoSlice<'_>]| {
+            let before = out.len();
+            out.extend(slices.iter().flat_map(|slice| slice.iter().copied()));
+            Poll::Ready(Ok(out.len() - before))
+        };
+        assert_eq!(sender.write_all(&programme.borrow(), now, take).unwrap(), Progress::Everything);
+        out.chunks(100_000 + 12 + 1).map(|frame| frame[12]).collect()
+    }
+
+    #[test]
+    fn who_comes_when_the_keyframe_is_gone_waits_for_the_next() {
+        let programme = Programme::new(Retention { ms: 10_000, bytes: 1 << 20 }, 0);
+        push(&programme, KEY, 0);
+        for n in 1..100 {
+            push(&programme, INTER, n * 10);
+        }
+        assert_eq!(programme.borrow().log.newest_key(), None, "20 frames fit");
+        for start in [Start::Join, Start::First] {
+            let mut sender = Sender::new(&programme.borrow(), start, log::STREAM_ID, 1000);
+            assert_eq!(written(&mut sender, &programme, 1000), []);
+        }
+        let mut sender = Sender::new(&programme.borrow(), Start::Join, log::STREAM_ID, 1000);
+        push(&programme, INTER, 1010);
+        push(&programme, KEY, 1020);
+        push(&programme, INTER, 1030);
+        assert_eq!(written(&mut sender, &programme, 1030), [KEY, INTER]);
+        assert!(sender.frames_dropped > 0);
+    }
+
+    #[test]
+    fn a_batch_is_written_alike_both_ways() {
+        let programme = Programme::new(Retention { ms: 10_000, bytes: 16 << 20 }, 0);
+        push(&programme, KEY, 0);
+        let both = || Sender::new(&programme.borrow(), Start::First, log::STREAM_ID, 0);
+        let (mut one, mut other) = (both(), both());
+        assert_eq!(written(&mut one, &programme, 0), written(&mut other, &programme, 0));
+        for n in 1..20 {
+            let from = programme.borrow().log.end();
+            push(&programme, INTER, n * 40);
+            push(&programme, INTER, n * 40 + 20);
+            let expected = written(&mut one, &programme, n * 40);
+            let mut got = Vec::new();
+            let inner = programme.borrow();
+            // Every third time the socket takes only a part.
+            let part = if n % 3 == 0 { 70_000 } else { usize::MAX };
+            let all = other.write_news(&inner.log, &inner.log.news(from), |slices| {
+                got.extend(slices.iter().flat_map(|slice| slice.iter().copied()).take(part));
+                Poll::Ready(Ok(got.len()))
+            });
+            assert_eq!(all.unwrap(), part == usize::MAX);
+            drop(inner);
+            if part < usize::MAX {
+                assert_eq!(got.len(), part);
+                let rest = |slices: &[IoSlice<'_>]| {
+                    let before = got.len();
+                    got.extend(slices.iter().flat_map(|slice| slice.iter().copied()));
+                    Poll::Ready(Ok(got.len() - before))
+                };
+                other.write_all(&programme.borrow(), n * 40, rest).unwrap();
+            }
+            assert_eq!(got.chunks(100_013).map(|frame| frame[12]).collect::<Vec<_>>(), expected);
+            assert_eq!(
+                (other.frames_sent, other.bytes_sent(), other.place()),
+                (one.frames_sent, one.bytes_sent(), one.place())
+            );
         }
     }
 }

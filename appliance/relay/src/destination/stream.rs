@@ -26,8 +26,11 @@ use crate::reason::Cause;
 const SAMPLE: Duration = Duration::from_millis(500);
 /// Time for a proper end: the rest of a message, the commands, the server's own close.
 const FINISH: Duration = Duration::from_millis(1_500);
-/// What a server may say at once.
+/// What a server may say at once, and how often in one turn.
 const READ_BYTES: usize = 4 << 10;
+const MAX_READS: usize = 16;
+/// Answers that wait for a server that does not read them.
+const MAX_ANSWERS: usize = 64 << 10;
 
 /// Why sending ended.
 pub(super) enum End {
@@ -184,7 +187,7 @@ impl PipeState {
 /// Takes what the server says; puts the answers before the next message.
 fn read(link: &mut Link, session: &mut ClientSession, sender: &mut Sender, cx: &mut TaskContext<'_>) -> Poll<End> {
     let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
-    loop {
+    for _ in 0..MAX_READS {
         let mut buffer = ReadBuf::uninit(&mut buffer);
         if let Err(error) = ready!(Pin::new(&mut *link).poll_read(cx, &mut buffer)) {
             return Poll::Ready(End::Failed(io_cause(&error)));
@@ -210,5 +213,12 @@ fn read(link: &mut Link, session: &mut ClientSession, sender: &mut Sender, cx: &
         let answers = session.output().len();
         sender.put(session.output());
         session.consume_output(answers);
+        if sender.control_waiting() > MAX_ANSWERS {
+            let cause = Cause::with(ReasonCode::TooSlow, "it asks without end and does not read the answers");
+            return Poll::Ready(End::Failed(cause));
+        }
     }
+    // A server that talks without end leaves the clock and the others their turn.
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
