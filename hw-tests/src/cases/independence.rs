@@ -169,7 +169,7 @@ fn far_behind(ctx: &Ctx) -> Result<()> {
     let status = wire.publish("live", &key)?;
     ensure!(status == "NetStream.Publish.Start", "the publisher was told {status:?}");
     wire.set_chunk_size(65_536)?;
-    let publisher = std::thread::spawn(move || -> Result<(Vec<u64>, Duration)> {
+    let publisher = std::thread::spawn(move || -> Result<(Wire, Vec<u64>, Duration)> {
         let (mut sent, mut longest) = (Vec::new(), Duration::ZERO);
         let start = Instant::now();
         for number in 0..=PICTURES {
@@ -187,13 +187,14 @@ fn far_behind(ctx: &Ctx) -> Result<()> {
             sent.push(message.fingerprint());
         }
         wire.unpublish(&key)?;
-        Ok((sent, longest))
+        // Closed no sooner than the other side has read everything: acknowledgements that nobody reads make a reset of it.
+        Ok((wire, sent, longest))
     });
     let behind = wait::until(secs(7), "the black hole to be 8 MiB behind", || {
         let status = daemon.destination(&lost)?;
         Ok(status["queueMs"].as_u64().filter(|behind| *behind > BEHIND_MS))
     })?;
-    let (sent, longest) = publisher.join().map_err(|_| anyhow::anyhow!("the publisher panicked"))??;
+    let (_wire, sent, longest) = publisher.join().map_err(|_| anyhow::anyhow!("the publisher panicked"))??;
     wait::until(secs(5), "the end at the healthy destination", || {
         Ok(tap.visits().first().is_some_and(|visit| visit.closed).then_some(()))
     })?;
