@@ -40,9 +40,9 @@ missing_packages() {
 # need_packages LIST: installs what is missing of scripts/packages-LIST.txt.
 need_packages() {
   local list=$ROOT/scripts/packages-$1.txt missing
+  [ -z "${SKIP_PACKAGES:-}" ] || return 0
   command -v dpkg-query >/dev/null ||
     die "this is not Debian; install by hand what $list names, then run the scripts in it with SKIP_PACKAGES=1"
-  [ -z "${SKIP_PACKAGES:-}" ] || return 0
   missing=$(missing_packages "$list" | tr '\n' ' ')
   [ -n "$missing" ] || return 0
   step_line "installing Debian packages: $missing"
@@ -57,23 +57,22 @@ need_packages() {
 
 # Rust, Node and a C compiler: these a person chooses, so they are named, not installed.
 need_toolchains() {
-  local want have
-  # rustup puts its tools where a root shell or sudo often does not look.
-  case :$PATH: in *":$HOME/.cargo/bin:"*) ;; *) PATH=$HOME/.cargo/bin:$PATH ;; esac
+  local want have sudo=
+  [ "$(id -u)" = 0 ] || sudo='sudo '
   want=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml")
   if ! command -v rustc >/dev/null || ! command -v cargo >/dev/null; then
-    die "Rust $want or newer is needed; run: curl -sSf https://sh.rustup.rs | sh -s -- -y"
+    die "Rust $want or newer is needed; run: ${sudo}apt-get install -y curl && curl -sSf https://sh.rustup.rs | sh -s -- -y"
   fi
   have=$(rustc --version | awk '{ print $2 }')
   at_least "${have%%-*}" "$want" || die "Rust $want or newer is needed and this is $have; run: rustup update stable"
   want=20.19
   local mend='apt-get install -y nodejs npm && npm install -g node@22 npm@10'
-  [ "$(id -u)" = 0 ] || mend="sudo sh -c '$mend'"
+  [ -z "$sudo" ] || mend="sudo sh -c '$mend'"
   command -v node >/dev/null || die "Node $want or newer is needed; run: $mend"
   have=$(node --version)
   at_least "${have#v}" "$want" || die "Node $want or newer is needed and this is ${have#v}; run: $mend"
   command -v npm >/dev/null || die "npm is needed beside Node; run: $mend"
-  command -v cc >/dev/null || die "a C compiler is needed; run: apt-get install -y build-essential"
+  command -v cc >/dev/null || die "a C compiler is needed; run: ${sudo}apt-get install -y build-essential"
 }
 
 # fingerprint PATH...: one hash over names and contents of all files below, leaving out what builds make there.
@@ -106,5 +105,12 @@ web_build() {
   [ -f "$ROOT/web/dist/index.html" ] || rm -f "$BUILD/stamps/web-build"
   unless_done web-build "$(fingerprint "$ROOT/web")" npm run --prefix "$ROOT/web" --silent build
 }
+
+# rustup puts its tools where a root shell often does not look.
+case :$PATH: in *":$HOME/.cargo/bin:"*) ;; *) PATH=$HOME/.cargo/bin:$PATH ;; esac
+# Under sudo a person's own Rust is out of sight. Told before anything is made that would belong to root.
+if [ "$(id -u)" = 0 ] && [ "${SUDO_USER:-root}" != root ] && ! command -v cargo >/dev/null; then
+  die "run this without sudo, as $SUDO_USER: it asks for what needs root"
+fi
 
 mkdir -p "$BUILD"

@@ -78,6 +78,10 @@ if [ -n "$code" ]; then
   say "  Nobody owns this box yet: open the page to set it up. From another machine it asks for the code"
   say "  $code"
 fi
+command=("$DAEMON" ${BROOKBOX_CONFIG:+--config "$BROOKBOX_CONFIG"} ${BROOKBOX_DATA_DIR:+--data-dir "$BROOKBOX_DATA_DIR"})
+say
+say "  A lost password is replaced by"
+say "  $(printf '%q ' "${command[@]}")reset-password"
 say
 say "  Ctrl-C stops it."
 say

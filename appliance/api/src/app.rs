@@ -133,15 +133,23 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// Who may hash a password: two at a time, and a few who wait. They wait here and not on a thread, so that a flood of
-/// sign-ins leaves threads to everybody else.
+/// sign-ins leaves threads to everybody else. Strangers queue by themselves, for one of the two turns: their flood keeps
+/// nobody out who is known, by a sign-in or by a device that has signed in before.
 pub(crate) struct Hashing {
     running: Semaphore,
     waiting: Semaphore,
+    strangers_running: Semaphore,
+    strangers_waiting: Semaphore,
 }
 
 impl Default for Hashing {
     fn default() -> Self {
-        Self { running: Semaphore::new(2), waiting: Semaphore::new(16) }
+        Self {
+            running: Semaphore::new(2),
+            waiting: Semaphore::new(16),
+            strangers_running: Semaphore::new(1),
+            strangers_waiting: Semaphore::new(12),
+        }
     }
 }
 
@@ -149,16 +157,31 @@ impl Hashing {
     /// Hashes or checks a password, or says that too many want to.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        known: bool,
         work: impl FnOnce() -> Result<T, brookbox_vault::Error> + Send + 'static,
     ) -> Result<T, Problem> {
-        let busy = || Problem::new(Code::Busy).detail("Too many passwords are being checked.").retry_after(1);
-        let waiting = self.waiting.try_acquire().map_err(|_| busy())?;
-        let running = self.running.acquire().await.map_err(|_| busy())?;
+        if known {
+            return self.in_turn(work).await;
+        }
+        let waiting = self.strangers_waiting.try_acquire().map_err(|_| busy())?;
+        let _running = self.strangers_running.acquire().await.map_err(|_| busy())?;
         drop(waiting);
-        let done = blocking(move || Ok(work()?)).await;
-        drop(running);
-        done
+        self.in_turn(work).await
     }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, brookbox_vault::Error> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let waiting = self.waiting.try_acquire().map_err(|_| busy())?;
+        let _running = self.running.acquire().await.map_err(|_| busy())?;
+        drop(waiting);
+        blocking(move || Ok(work()?)).await
+    }
+}
+
+fn busy() -> Problem {
+    Problem::new(Code::Busy).detail("Too many passwords are being checked.").retry_after(1)
 }
 
 /// The names the box answers to.

@@ -189,7 +189,7 @@ async fn admit(
 }
 
 /// Whether a program on this very machine asks, and not a proxy on it for somebody else.
-fn is_from_this_machine(headers: &HeaderMap, connection: Connection) -> bool {
+pub(crate) fn is_from_this_machine(headers: &HeaderMap, connection: Connection) -> bool {
     let forwarded = ["forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
     connection.address().is_loopback()
         && security::host_is_loopback(headers)

@@ -1,6 +1,7 @@
 //! Slows guessing down: failures are counted and the next try has to wait, up to 30 s.
 //!
-//! An account is counted for each address that tries it, and for each device that has signed in to it before. So nobody
+//! An account is counted for each address that tries it, and each address over all accounts, or trying one name after the
+//! other would never have to wait. A device that has signed in to an account before is counted for itself alone. So nobody
 //! can lock the owner out of a known device, and a known device gives nobody more tries than a new address would.
 //! The clock is the monotonic one: setting the box's time forgives nothing.
 
@@ -19,6 +20,8 @@ use crate::problem::{Code, Problem};
 const BUCKETS: usize = 4096;
 /// Failures that cost no waiting: everybody mistypes.
 const FREE: u32 = 2;
+/// The same for an address over all accounts: a household or a proxy is many people.
+const FREE_OF_ADDRESS: u32 = 10;
 /// Longest wait.
 const LONGEST: Duration = Duration::from_secs(30);
 /// After so long without a failure a bucket counts from the start.
@@ -33,10 +36,39 @@ const TOLD: usize = 6;
 /// What failures are counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
+    /// Any account from an address.
+    Address(IpAddr),
     /// An account (hashed, so that what was typed is not kept) from an address.
-    Address([u8; 32], IpAddr),
+    Account([u8; 32], IpAddr),
     /// An account from a known device.
     Device([u8; 32], [u8; 32]),
+}
+
+impl Key {
+    /// Failures that cost no waiting.
+    fn free(self) -> u32 {
+        match self {
+            Self::Address(_) => FREE_OF_ADDRESS,
+            Self::Account(..) | Self::Device(..) => FREE,
+        }
+    }
+}
+
+/// What one try is counted for.
+#[derive(Clone, Copy, Debug)]
+enum Counted {
+    Stranger { address: Key, account: Key },
+    Known(Key),
+}
+
+impl Counted {
+    fn keys(self) -> impl Iterator<Item = Key> {
+        let (first, second) = match self {
+            Self::Stranger { address, account } => (address, Some(account)),
+            Self::Known(device) => (device, None),
+        };
+        [Some(first), second].into_iter().flatten()
+    }
 }
 
 #[derive(Debug)]
@@ -60,7 +92,7 @@ pub(crate) struct Guesses {
 #[must_use]
 pub(crate) struct Try<'a> {
     guesses: &'a Guesses,
-    key: Key,
+    counted: Counted,
     settled: bool,
 }
 
@@ -78,7 +110,8 @@ impl Guesses {
         news
     }
 
-    /// Lets one try begin, or says how long to wait. `device` is the hash of a device known for this account.
+    /// Lets one try begin, or says how long to wait. `device` is the hash of a device, or of a sign-in, that is known for
+    /// this account.
     pub(crate) fn begin(&self, account: &str, address: IpAddr, device: Option<TokenHash>) -> Result<Try<'_>, Problem> {
         self.begin_at(account, address, device, Instant::now())
     }
@@ -91,52 +124,55 @@ impl Guesses {
         now: Instant,
     ) -> Result<Try<'_>, Problem> {
         let account = *TokenHash::of(&SecretString::from(account.to_lowercase())).as_bytes();
-        let key = match device {
-            Some(device) => Key::Device(account, *device.as_bytes()),
-            None => Key::Address(account, net::bucket(address)),
+        let counted = match device {
+            Some(device) => Counted::Known(Key::Device(account, *device.as_bytes())),
+            None => {
+                let address = net::bucket(address);
+                Counted::Stranger { address: Key::Address(address), account: Key::Account(account, address) }
+            }
         };
         let mut buckets = self.lock();
-        if !buckets.contains_key(&key) && buckets.len() >= BUCKETS {
-            make_room(&mut buckets, now)?;
+        for bucket in counted.keys().filter_map(|key| buckets.get(&key)) {
+            bucket.admits(now)?;
         }
-        let bucket = buckets.entry(key).or_insert(Bucket { failures: 0, under_way: 0, next: now, last: now });
-        if now.saturating_duration_since(bucket.last) > FORGIVEN {
-            bucket.failures = 0;
+        // There are few known devices, and strangers must not keep them out by filling the table.
+        if matches!(counted, Counted::Stranger { .. }) {
+            make_room(&mut buckets, counted, now)?;
         }
-        let wait = bucket.next.saturating_duration_since(now);
-        if !wait.is_zero() {
-            return Err(Problem::new(Code::TooManyAttempts).retry_after(seconds(wait)));
+        for key in counted.keys() {
+            let bucket = buckets.entry(key).or_insert(Bucket { failures: 0, under_way: 0, next: now, last: now });
+            if now.saturating_duration_since(bucket.last) > FORGIVEN {
+                bucket.failures = 0;
+            }
+            bucket.under_way += 1;
         }
-        if bucket.under_way >= AT_ONCE {
-            return Err(Problem::new(Code::TooManyAttempts).retry_after(1));
-        }
-        bucket.under_way += 1;
         drop(buckets);
-        Ok(Try { guesses: self, key, settled: false })
+        Ok(Try { guesses: self, counted, settled: false })
     }
 
-    /// Ends a try, and returns the failures in a row.
-    fn settle(&self, key: Key, outcome: Option<bool>, now: Instant) -> u32 {
+    /// Ends a try, and returns the failures in a row at this account.
+    fn settle(&self, counted: Counted, outcome: Option<bool>, now: Instant) -> u32 {
         let mut buckets = self.lock();
-        let Some(bucket) = buckets.get_mut(&key) else { return 0 };
-        bucket.under_way = bucket.under_way.saturating_sub(1);
-        match outcome {
-            Some(false) => {
-                bucket.failures = bucket.failures.saturating_add(1);
-                bucket.last = now;
-                bucket.next = now + delay(bucket.failures);
-                return bucket.failures;
+        let mut failures = 0;
+        for key in counted.keys() {
+            let Some(bucket) = buckets.get_mut(&key) else { continue };
+            bucket.under_way = bucket.under_way.saturating_sub(1);
+            match outcome {
+                Some(false) => {
+                    bucket.failures = bucket.failures.saturating_add(1);
+                    bucket.last = now;
+                    bucket.next = now + delay(bucket.failures, key.free());
+                }
+                // Somebody's right password says nothing of the other accounts that were tried from there.
+                Some(true) if !matches!(key, Key::Address(_)) => bucket.failures = 0,
+                Some(true) | None => {}
             }
-            Some(true) if bucket.under_way == 0 => {
+            failures = bucket.failures;
+            if bucket.under_way == 0 && bucket.failures == 0 {
                 buckets.remove(&key);
             }
-            Some(true) => bucket.failures = 0,
-            None if bucket.under_way == 0 && bucket.failures == 0 => {
-                buckets.remove(&key);
-            }
-            None => {}
         }
-        0
+        failures
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Bucket>> {
@@ -144,46 +180,66 @@ impl Guesses {
     }
 }
 
+impl Bucket {
+    /// Whether one more try may begin.
+    fn admits(&self, now: Instant) -> Result<(), Problem> {
+        let busy = if self.under_way >= AT_ONCE { Duration::from_secs(1) } else { Duration::ZERO };
+        let wait = self.next.saturating_duration_since(now).max(busy);
+        if wait.is_zero() {
+            return Ok(());
+        }
+        Err(Problem::new(Code::TooManyAttempts).retry_after(seconds(wait)))
+    }
+}
+
 impl Try<'_> {
+    /// Whether it comes from a device that is known for the account.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self.counted, Counted::Known(_))
+    }
+
     /// The password was right: the count begins anew.
     pub(crate) fn right(mut self) {
         self.settled = true;
-        self.guesses.settle(self.key, Some(true), Instant::now());
+        self.guesses.settle(self.counted, Some(true), Instant::now());
     }
 
     /// The password was wrong. Returns how often it was in a row.
     pub(crate) fn wrong(mut self) -> u32 {
         self.settled = true;
-        self.guesses.settle(self.key, Some(false), Instant::now())
+        self.guesses.settle(self.counted, Some(false), Instant::now())
     }
 }
 
 impl Drop for Try<'_> {
     fn drop(&mut self) {
         if !self.settled {
-            self.guesses.settle(self.key, None, Instant::now());
+            self.guesses.settle(self.counted, None, Instant::now());
         }
     }
 }
 
-fn make_room(buckets: &mut HashMap<Key, Bucket>, now: Instant) -> Result<(), Problem> {
-    buckets.retain(|_, bucket| bucket.under_way > 0 || now.saturating_duration_since(bucket.last) <= FORGIVEN);
-    if buckets.len() < BUCKETS {
-        return Ok(());
+/// Makes room for what a try is counted for.
+fn make_room(buckets: &mut HashMap<Key, Bucket>, counted: Counted, now: Instant) -> Result<(), Problem> {
+    let new = counted.keys().filter(|key| !buckets.contains_key(key)).count();
+    let too_many = |buckets: &HashMap<Key, Bucket>| buckets.len() + new > BUCKETS;
+    let own = |key: &Key| counted.keys().any(|own| own == *key);
+    if too_many(buckets) {
+        let old = |bucket: &Bucket| now.saturating_duration_since(bucket.last) > FORGIVEN;
+        buckets.retain(|key, bucket| own(key) || bucket.under_way > 0 || !old(bucket));
     }
-    let idle = buckets.iter().filter(|(_, bucket)| bucket.under_way == 0 && bucket.next <= now);
-    match idle.min_by_key(|(_, bucket)| (bucket.failures, bucket.next)).map(|(&key, _)| key) {
-        Some(key) => {
-            buckets.remove(&key);
-            Ok(())
-        }
-        None => Err(Problem::new(Code::TooManyAttempts).retry_after(seconds(LONGEST))),
+    while too_many(buckets) {
+        let idle = buckets.iter().filter(|(key, bucket)| !own(key) && bucket.under_way == 0 && bucket.next <= now);
+        let idlest = idle.min_by_key(|(_, bucket)| (bucket.failures, bucket.next)).map(|(&key, _)| key);
+        let idlest = idlest.ok_or_else(|| Problem::new(Code::TooManyAttempts).retry_after(seconds(LONGEST)))?;
+        buckets.remove(&idlest);
     }
+    Ok(())
 }
 
-/// 0, 0, 1, 2, 4, 8, 16, 30, 30 … s.
-fn delay(failures: u32) -> Duration {
-    match failures.checked_sub(FREE + 1) {
+/// Nothing for the free ones, then 1, 2, 4, 8, 16, 30, 30 … s.
+fn delay(failures: u32, free: u32) -> Duration {
+    match failures.checked_sub(free + 1) {
         Some(doublings) => Duration::from_secs(1 << doublings.min(5)).min(LONGEST),
         None => Duration::ZERO,
     }
@@ -204,16 +260,23 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn account(counted: Counted) -> Key {
+        match counted {
+            Counted::Stranger { account, .. } => account,
+            Counted::Known(device) => device,
+        }
+    }
+
     /// Fails until a try has to wait, and returns for how many seconds each did.
     fn waits(guesses: &Guesses, tries: usize) -> Vec<u64> {
         let mut now = Instant::now();
         let mut waits = Vec::new();
         for _ in 0..tries {
             let attempt = guesses.begin_at("mara", at(HOME), None, now).unwrap();
-            let key = attempt.key;
+            let counted = attempt.counted;
             std::mem::forget(attempt);
-            guesses.settle(key, Some(false), now);
-            let wait = guesses.lock()[&key].next - now;
+            guesses.settle(counted, Some(false), now);
+            let wait = guesses.lock()[&account(counted)].next - now;
             waits.push(wait.as_secs());
             if !wait.is_zero() {
                 let early = now + wait - Duration::from_millis(1);
@@ -232,10 +295,10 @@ mod tests {
     #[test]
     fn others_do_not_wait() {
         let guesses = Guesses::default();
-        let now = Instant::now();
         for _ in 0..3 {
             guesses.begin("mara", at(HOME), None).unwrap().wrong();
         }
+        let now = Instant::now();
         assert!(guesses.begin_at("mara", at(HOME), None, now).is_err());
         assert!(guesses.begin_at("MARA", at(HOME), None, now).is_err(), "the case of letters is no way around");
         assert!(guesses.begin_at("mara", at("192.168.1.3"), None, now).is_ok());
@@ -254,13 +317,14 @@ mod tests {
         guesses.begin("mara", at(HOME), None).unwrap().wrong();
         guesses.begin("mara", at(HOME), None).unwrap().wrong();
         guesses.begin("mara", at(HOME), None).unwrap().right();
-        assert!(guesses.lock().is_empty());
+        assert!(guesses.lock().keys().all(|key| matches!(key, Key::Address(_))));
         for _ in 0..3 {
             guesses.begin("mara", at(HOME), None).unwrap().wrong();
         }
         let later = Instant::now() + FORGIVEN + Duration::from_secs(1);
         let attempt = guesses.begin_at("mara", at(HOME), None, later).unwrap();
-        assert_eq!(guesses.lock()[&attempt.key].failures, 0);
+        assert!(guesses.lock().values().all(|bucket| bucket.failures == 0));
+        drop(attempt);
     }
 
     #[test]
@@ -270,6 +334,26 @@ mod tests {
         assert_eq!(guesses.begin("mara", at(HOME), None).unwrap_err().code(), Code::TooManyAttempts);
         drop(tries);
         assert!(guesses.lock().is_empty());
+    }
+
+    #[test]
+    fn one_name_after_the_other_is_no_way_around() {
+        let guesses = Guesses::default();
+        let tries: Vec<_> =
+            (0..AT_ONCE).map(|number| guesses.begin(&format!("name {number}"), at(HOME), None).unwrap()).collect();
+        assert!(guesses.begin("another", at(HOME), None).is_err(), "few at once, whatever the names");
+        let device = TokenHash::of(&"device".into());
+        assert!(guesses.begin("mara", at(HOME), Some(device)).is_ok(), "a known device is not one of them");
+        assert!(guesses.begin("mara", at("192.168.1.3"), None).is_ok(), "nor is another address");
+        drop(tries);
+        for number in 0..=FREE_OF_ADDRESS {
+            guesses.begin(&format!("name {number}"), at(HOME), None).unwrap().wrong();
+            guesses.begin("jonas", at(HOME), Some(device)).unwrap().right();
+        }
+        let now = Instant::now();
+        assert!(guesses.begin_at("another", at(HOME), None, now).is_err());
+        assert!(guesses.begin_at("mara", at(HOME), Some(device), now).is_ok());
+        assert!(guesses.begin_at("mara", at("192.168.1.3"), None, now).is_ok());
     }
 
     #[test]
@@ -287,13 +371,9 @@ mod tests {
         for _ in 0..=FREE {
             guesses.begin("mara", at(HOME), None).unwrap().wrong();
         }
-        {
-            let mut buckets = guesses.lock();
-            let waiting = buckets.values_mut().next().unwrap();
-            waiting.next += LONGEST;
-        }
-        for number in 0..2 * BUCKETS {
-            guesses.begin(&format!("name {number}"), at("192.0.2.9"), None).unwrap().wrong();
+        guesses.lock().values_mut().filter(|bucket| bucket.failures > 0).for_each(|bucket| bucket.next += LONGEST);
+        for number in 0..2 * u32::try_from(BUCKETS).unwrap() {
+            guesses.begin("name", IpAddr::from(number.to_be_bytes()), None).unwrap().wrong();
         }
         assert!(guesses.lock().len() <= BUCKETS);
         assert!(guesses.begin("mara", at(HOME), None).is_err(), "flooding the table does not free a bucket that waits");

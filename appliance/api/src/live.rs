@@ -168,7 +168,7 @@ pub(crate) async fn live(
     Query(query): Query<Vec<(String, String)>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    security::check_upgrade(&headers, connection)?;
+    security::check_upgrade(&app, &headers, connection)?;
     let upgrade = upgrade.map_err(|_| Code::UpgradeRequired)?;
     let place = Sockets::take(&app, caller.credential(), caller.user.role)?;
     // A number that is none is treated like one that is too old.

@@ -49,9 +49,9 @@ pub(crate) fn new_password(fields: &mut Fields, name: &str, username: Option<&st
     None
 }
 
-/// Hashes a new password.
+/// Hashes a new password, for somebody who may set one.
 pub(crate) async fn hash(app: &App, secret: SecretString) -> Result<PasswordHash, Problem> {
-    app.hashing.run(move || password::hash(&secret)).await
+    app.hashing.run(true, move || password::hash(&secret)).await
 }
 
 /// Checks a password, counting a failure. An unknown user costs as much time as a wrong password.
@@ -64,7 +64,7 @@ pub(crate) async fn verify(
 ) -> Result<(), Problem> {
     let hash = user.map(|user| user.password_hash.clone());
     // Too many at once counts as no try.
-    if app.hashing.run(move || password::verify(hash.as_ref(), &secret)).await? {
+    if app.hashing.run(attempt.is_known(), move || password::verify(hash.as_ref(), &secret)).await? {
         attempt.right();
         return Ok(());
     }

@@ -109,7 +109,7 @@ fn admit(app: &App, request: &Request) -> Result<(), Refusal> {
     check_size(request).map_err(Refusal::Closing)?;
     check_url_for_tokens(request).map_err(Refusal::Told)?;
     if !is_read(request.method()) {
-        check_write(request, &host, connection).map_err(Refusal::Told)?;
+        check_write(app, request, &host, connection).map_err(Refusal::Told)?;
     }
     Ok(())
 }
@@ -142,6 +142,20 @@ fn host_is_ours(app: &App, host: &Authority, connection: Connection) -> bool {
         return address == net::canonical(connection.local.ip()) || app.hosts.allows_address(address);
     }
     name.eq_ignore_ascii_case("localhost") || app.hosts.allows(name) || app.hosts.is_own_name(name)
+}
+
+/// The schemes that the page may have been loaded by: the connection's own; and for a host that the configuration allows
+/// also HTTPS, which a proxy in front may speak.
+fn schemes(app: &App, host: &Authority, connection: Connection) -> &'static [Scheme] {
+    let allowed = match literal(host.host()) {
+        Some(address) => app.hosts.allows_address(address),
+        None => app.hosts.allows(host.host()),
+    };
+    match (connection.secure, allowed) {
+        (true, _) => &[HTTPS],
+        (false, true) => &[HTTP, HTTPS],
+        (false, false) => &[HTTP],
+    }
 }
 
 /// An address as it is written in a Host header.
@@ -188,9 +202,9 @@ fn check_url_for_tokens(request: &Request) -> Result<(), Problem> {
 }
 
 /// A write comes from the box's own page, or from a program that shows a token; and it speaks JSON.
-fn check_write(request: &Request, host: &Authority, connection: Connection) -> Result<(), Problem> {
+fn check_write(app: &App, request: &Request, host: &Authority, connection: Connection) -> Result<(), Problem> {
     let headers = request.headers();
-    if bearer(headers).is_none() && !origin_is(headers, host, connection.secure) {
+    if bearer(headers).is_none() && !origin_is(headers, host, schemes(app, host, connection)) {
         return Err(Code::BadOrigin.into());
     }
     let type_ = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
@@ -225,22 +239,30 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     (all.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }
 
-/// Whether the page that asks is the box's own: `Origin` is the scheme of this connection and the host of this request.
-fn origin_is(headers: &HeaderMap, host: &Authority, secure: bool) -> bool {
+/// How an origin begins, and the port it means if it names none.
+type Scheme = (&'static str, u16);
+const HTTP: Scheme = ("http://", 80);
+const HTTPS: Scheme = ("https://", 443);
+
+/// Whether the page that asks is the box's own: `Origin` is one of these schemes and the host of this request.
+fn origin_is(headers: &HeaderMap, host: &Authority, schemes: &[Scheme]) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let (Some(origin), None) = (origins.next(), origins.next()) else { return false };
-    let (scheme, port) = if secure { ("https://", 443) } else { ("http://", 80) };
-    let Some(origin) = origin.to_str().ok().and_then(|origin| origin.strip_prefix(scheme)) else { return false };
-    let Ok(origin) = origin.parse::<Authority>() else { return false };
-    !origin.as_str().contains('@')
-        && origin.host().eq_ignore_ascii_case(host.host())
-        && origin.port_u16().unwrap_or(port) == host.port_u16().unwrap_or(port)
+    let Ok(origin) = origin.to_str() else { return false };
+    schemes.iter().any(|&(scheme, port)| {
+        let origin = origin.strip_prefix(scheme).and_then(|origin| origin.parse::<Authority>().ok());
+        origin.is_some_and(|origin| {
+            !origin.as_str().contains('@')
+                && origin.host().eq_ignore_ascii_case(host.host())
+                && origin.port_u16().unwrap_or(port) == host.port_u16().unwrap_or(port)
+        })
+    })
 }
 
 /// The same for a socket, whose upgrade is a GET: a page has to be the box's own, a program shows its token.
-pub(crate) fn check_upgrade(headers: &HeaderMap, connection: Connection) -> Result<(), Problem> {
+pub(crate) fn check_upgrade(app: &App, headers: &HeaderMap, connection: Connection) -> Result<(), Problem> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let own = host.is_some_and(|host| origin_is(headers, &host, connection.secure));
+    let own = host.is_some_and(|host| origin_is(headers, &host, schemes(app, &host, connection)));
     // A page of another origin is refused whatever it shows; only a program may come without any origin.
     if own || (!headers.contains_key(header::ORIGIN) && bearer(headers).is_some()) {
         return Ok(());
@@ -264,7 +286,8 @@ mod tests {
     #[test]
     fn an_origin_is_exact() {
         let is = |origin: &str, host: &str, secure| {
-            origin_is(&headers(&[("origin", origin)]), &host.parse().unwrap(), secure)
+            let schemes = if secure { &[HTTPS] } else { &[HTTP] };
+            origin_is(&headers(&[("origin", origin)]), &host.parse().unwrap(), schemes)
         };
         assert!(is("http://brookbox.local", "brookbox.local", false));
         assert!(is("http://brookbox.local", "BROOKBOX.local:80", false));
@@ -285,7 +308,7 @@ mod tests {
             assert!(!is(origin, host, secure), "{origin} for {host}");
         }
         let twice = headers(&[("origin", "http://a"), ("origin", "http://a")]);
-        assert!(!origin_is(&twice, &"a".parse().unwrap(), false));
+        assert!(!origin_is(&twice, &"a".parse().unwrap(), &[HTTP]));
     }
 
     #[test]

@@ -113,6 +113,7 @@ pub(crate) enum Deed<'a> {
     PasswordChanged { username: &'a str },
     PasswordReset { username: &'a str },
     AddressBlocked { address: IpAddr, time: Duration },
+    AddressUnblocked { address: IpAddr },
 }
 
 impl Deed<'_> {
@@ -185,6 +186,10 @@ impl Deed<'_> {
                 put("address", address.to_string().into());
                 put("minutes", minutes.into());
                 ("address_blocked", Severity::Info, None, format!("{by} blocked {address} for {minutes} min."))
+            }
+            Self::AddressUnblocked { address } => {
+                put("address", address.to_string().into());
+                ("address_unblocked", Severity::Info, None, format!("{by} no longer blocks {address}."))
             }
         };
         if let Some(who) = who {

@@ -115,7 +115,8 @@ fn variables(text: &str, known: &BTreeSet<String>) -> Result<(), Wrong> {
 /// An address taken apart.
 struct Parts<'a> {
     host: &'a str,
-    port: Option<u16>,
+    /// The scheme's own if none is named.
+    port: u16,
     /// What follows the first slash, with its query.
     app: &'a str,
 }
@@ -125,9 +126,10 @@ impl<'a> Parts<'a> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(Refused::wrong("scheme", "Begin the address with `rtmp://` or `rtmps://`."));
         };
-        if !["rtmp", "rtmps"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        let known = [("rtmp", 1935), ("rtmps", 443)].into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
+        let Some((_, scheme_port)) = known else {
             return Err(Refused::wrong("scheme", "Use an address that begins with `rtmp://` or `rtmps://`."));
-        }
+        };
         if rest.contains('#') {
             return Err(Refused::wrong("characters", "Leave out everything from the `#` on."));
         }
@@ -142,7 +144,7 @@ impl<'a> Parts<'a> {
         }
         let (host, port) = split_port(authority)?;
         check_host(host)?;
-        Ok(Self { host, port, app })
+        Ok(Self { host, port: port.unwrap_or(scheme_port), app })
     }
 
     /// The host, unless it is made of variables.
@@ -237,14 +239,14 @@ fn check_host(host: &str) -> Result<(), Refused> {
 }
 
 /// Where an address that needs no looking up leads.
-fn check_reach(host: &str, port: Option<u16>, rules: &Rules<'_>) -> Result<(), Refused> {
+fn check_reach(host: &str, port: u16, rules: &Rules<'_>) -> Result<(), Refused> {
     let address = match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
         Ok(address) => address.to_canonical(),
         Err(_) if host == "localhost" || host.ends_with(".localhost") => IpAddr::from([127, 0, 0, 1]),
         Err(_) => return Ok(()),
     };
     let own = address.is_loopback() || address == rules.local || address == rules.ingest.ip().to_canonical();
-    if own && port.unwrap_or(1935) == rules.ingest.port() {
+    if own && port == rules.ingest.port() {
         return Err(Refused::NotAllowed("This is the box's own ingest: it would send the stream to itself.".into()));
     }
     match reach(address) {
@@ -385,6 +387,8 @@ mod tests {
         for own in ["127.0.0.1", "127.0.0.1:1935", "[::1]:1935", "localhost", "192.168.1.9"] {
             assert!(refused(&format!("rtmp://{own}/live"), true), "{own}");
         }
+        assert!(!refused("rtmps://127.0.0.1/live", true), "without a port this is 443, another program");
+        assert!(refused("rtmps://127.0.0.1:1935/live", true));
         assert!(!refused("rtmp://192.168.1.8/live", true));
     }
 

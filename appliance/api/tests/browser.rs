@@ -99,6 +99,51 @@ async fn a_host_header_is_there_once_and_agrees_with_the_target() {
 }
 
 #[tokio::test]
+async fn a_proxy_in_front_may_speak_https() {
+    let test_box = TestBox::start_with(|config| config.allowed_hosts = vec!["box.example.org".into()]).await;
+    let owner = test_box.claim().await;
+    let cookie = format!("Cookie: {}={}", owner.cookies[0].0, owner.cookies[0].1);
+    let own = test_box.http.to_string();
+    for (host, origin, status) in [
+        ("box.example.org", "https://box.example.org", 200),
+        ("box.example.org", "http://box.example.org", 200),
+        ("box.example.org:443", "https://box.example.org", 200),
+        ("box.example.org:8443", "https://box.example.org:8443", 200),
+        ("box.example.org:80", "https://box.example.org", 403),
+        ("box.example.org", "https://box.example.org:8443", 403),
+        ("box.example.org", "https://evil.example", 403),
+        ("box.example.org", "https://127.0.0.1", 403),
+        (&own, &format!("https://{own}"), 403),
+    ] {
+        let headers = [&format!("Host: {host}"), cookie.as_str(), &format!("Origin: {origin}")];
+        let answer = raw(test_box.http, &request("POST /api/v1/broadcast/start", &headers)).await;
+        assert_eq!(answer.status, status, "{host} from {origin}");
+        // The socket's own check comes before that for the upgrade, which is not asked for here.
+        let socket = raw(test_box.http, &request("GET /api/v1/live", &headers)).await;
+        assert_eq!(socket.status, if status == 200 { 426 } else { 403 }, "socket: {host} from {origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_on_this_machine_is_not_this_machine() {
+    let test_box = TestBox::start_with(|config| config.allowed_hosts = vec!["box.example.org".into()]).await;
+    let body = json!({"username": "stranger", "password": "a long password"}).to_string();
+    let length = format!("Content-Length: {}", body.len());
+    for (host, forwarded) in [("box.example.org", None), ("localhost", Some("X-Forwarded-For: 203.0.113.7"))] {
+        let (host_line, origin) = (format!("Host: {host}"), format!("Origin: http://{host}"));
+        let mut headers = vec![host_line.as_str(), &origin, "Content-Type: application/json", &length];
+        headers.extend(forwarded);
+        let seen = raw(test_box.http, &request("GET /api/v1/setup", &headers[..1])).await;
+        assert_eq!(seen.body["codeNeeded"], host != "localhost", "{host}");
+        let mut claim = request("POST /api/v1/setup", &headers);
+        claim.extend_from_slice(body.as_bytes());
+        let answer = raw(test_box.http, &claim).await;
+        assert_eq!((answer.status, answer.code()), (403, "setup_code_needed"), "{host}: {answer:?}");
+    }
+    test_box.claim().await;
+}
+
+#[tokio::test]
 async fn a_write_needs_the_boxs_own_origin_or_a_token() {
     let (test_box, owner) = TestBox::claimed().await;
     let cookie = format!("{}={}", owner.cookies[0].0, owner.cookies[0].1);

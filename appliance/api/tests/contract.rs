@@ -349,6 +349,10 @@ async fn an_address_is_blocked() {
     assert_eq!(owner.post("/api/v1/refusals/2001:db8::1/block", json!({})).await.status, 200);
     assert_eq!(owner.post("/api/v1/refusals/example.com/block", json!({})).await.errors(), ["address:address"]);
     assert_eq!(owner.get("/api/v1/events").await.body[0]["code"], "address_blocked");
+    assert_eq!(owner.delete("/api/v1/refusals/192.0.2.9/block").await.status, 204);
+    assert_eq!(owner.get("/api/v1/events").await.body[0]["code"], "address_unblocked");
+    assert_eq!(owner.delete("/api/v1/refusals/192.0.2.9/block").await.status, 204, "again is no harm");
+    assert_eq!(owner.delete("/api/v1/refusals/example.com/block").await.errors(), ["address:address"]);
 }
 
 #[tokio::test]

@@ -135,16 +135,30 @@ async fn a_wrong_key_is_seen_and_its_address_blocked() {
         owner.get("/api/v1/events").await.body[0]["sentence"],
         "Something from 127.0.0.1 was refused: the stream key is wrong."
     );
+    assert_eq!(refusals.body[0]["blockedUntil"], json!(null));
     assert_eq!(owner.post("/api/v1/refusals/127.0.0.1/block", json!({"forS": 60})).await.status, 200);
     assert!(!publish(test_box.engine.rtmp(), "another-wrong-key-of-theirs".to_owned()).await);
     common::eventually("a refusal of its own", async || {
         owner.get("/api/v1/refusals").await.body[0]["reason"] == "blocked"
     })
     .await;
+    let refusals = owner.get("/api/v1/refusals").await;
+    for refusal in refusals.body.as_array().unwrap() {
+        check("Refusal", refusal);
+        assert!(refusal["blockedUntil"].as_str() > refusal["last"].as_str(), "{refusals:?}");
+    }
     // The right key is taken whatever its address did before.
     let key = secrecy::ExposeSecret::expose_secret(&test_box.store.input("main").unwrap().key).to_owned();
     let publisher = tokio::spawn(publish(test_box.engine.rtmp(), key));
     common::eventually("the publisher is in", async || !test_box.engine.snapshot().sessions.is_empty()).await;
+    assert_eq!(owner.delete("/api/v1/refusals/127.0.0.1/block").await.status, 204);
+    let refusals = owner.get("/api/v1/refusals").await;
+    assert!(refusals.body.as_array().unwrap().iter().all(|refusal| refusal["blockedUntil"].is_null()), "{refusals:?}");
+    assert!(!publish(test_box.engine.rtmp(), "one-more-wrong-key".to_owned()).await);
+    common::eventually("a wrong key like any other", async || {
+        owner.get("/api/v1/refusals").await.body[0]["reason"] == "bad_key"
+    })
+    .await;
     test_box.engine.stop().await.unwrap();
     let _ = timeout(PATIENCE, publisher).await;
 }

@@ -153,12 +153,10 @@ async fn an_unknown_name_says_no_more_than_a_wrong_password() {
 async fn a_flood_of_sign_ins_is_bounded_and_leaves_the_rest_alone() {
     let (test_box, owner) = TestBox::claimed().await;
     let mut flood = Vec::new();
-    for number in 0..80 {
-        let client = test_box.client();
-        flood.push(tokio::spawn(async move {
-            let guess = json!({"username": format!("user{number}"), "password": "whatever it is"});
-            client.post("/api/v1/login", guess).await
-        }));
+    for number in 1..=80u8 {
+        let request = owner.request("POST", "/api/v1/login", Some(guess(number)));
+        let from = std::net::IpAddr::from([127, 0, 1, number]);
+        flood.push(tokio::spawn(common::raw_from(from, test_box.http, request.into_bytes())));
     }
     tokio::time::sleep(Duration::from_millis(30)).await;
     let begun = Instant::now();
@@ -177,6 +175,60 @@ async fn a_flood_of_sign_ins_is_bounded_and_leaves_the_rest_alone() {
         }
     }
     assert!(busy > 0, "not all of 80 at once are let in");
+}
+
+fn guess(number: u8) -> serde_json::Value {
+    json!({"username": format!("user{number}"), "password": "whatever it is"})
+}
+
+#[tokio::test]
+async fn a_known_device_signs_in_during_a_flood() {
+    let (test_box, owner) = TestBox::claimed().await;
+    let mut known = owner.clone();
+    known.cookies.retain(|(name, _)| name == "brookbox-device");
+    let id = test_box.store.users().unwrap()[0].id.clone();
+    let session = test_box.signed_in(&id, |_| {});
+    // From the owner's own address, which names a new account each time; and from many addresses of a network.
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut flood = Vec::new();
+    for number in 1..=60u8 {
+        let from = std::net::IpAddr::from(if number <= 20 { [127, 0, 0, 1] } else { [127, 0, 1, number] });
+        let (client, http, over) = (test_box.client(), test_box.http, over.clone());
+        flood.push(tokio::spawn(async move {
+            let mut answers = Vec::new();
+            for round in 0..u32::MAX {
+                if over.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                let guess = json!({"username": format!("user{number} {round}"), "password": "whatever it is"});
+                let request = client.request("POST", "/api/v1/login", Some(guess));
+                answers.push(common::raw_from(from, http, request.into_bytes()).await.status);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            answers
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let answer = known.post("/api/v1/login", json!({"username": "mara", "password": PASSWORD})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(2), "signing in: {:?}", begun.elapsed());
+        let begun = Instant::now();
+        assert_eq!(session.post("/api/v1/me/confirm", json!({"password": PASSWORD})).await.status, 200);
+        assert!(begun.elapsed() < Duration::from_secs(2), "confirming: {:?}", begun.elapsed());
+    }
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut of_the_own_address = Vec::new();
+    for (number, one) in flood.into_iter().enumerate() {
+        let answers = one.await.unwrap();
+        assert!(answers.iter().all(|status| [401, 429, 503].contains(status)), "{answers:?}");
+        if number < 20 {
+            of_the_own_address.extend(answers);
+        }
+    }
+    let checked = of_the_own_address.iter().filter(|status| **status == 401).count();
+    assert!(checked <= 16, "ten are free, few are under way at once, then each waits: {checked}");
 }
 
 #[tokio::test]

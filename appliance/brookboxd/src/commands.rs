@@ -24,13 +24,9 @@ pub(crate) fn check(options: &Options) -> Result<(), Failure> {
     } else {
         print("configuration  none, the defaults hold")?;
     }
-    for root in &config.extra_roots {
-        if let Err(error) = brookbox_relay::check_roots(std::slice::from_ref(root)) {
-            wrong += 1;
-            print(&format!(
-                "[tls] extra_roots: {error}\n  hint: a file of certificates in PEM form, readable by this user"
-            ))?;
-        }
+    for failure in config.wrong_roots() {
+        wrong += 1;
+        failure.print();
     }
     if let Some(file) = &config.variables {
         if let Err(failure) = variables::read(file) {

@@ -103,10 +103,10 @@ impl Config {
     pub(crate) fn load(options: &Options) -> Result<Self, Failure> {
         let path = options.config.clone().or_else(default_file);
         let file = path.as_deref().map_or_else(|| Ok(File::default()), read)?;
-        if options.https.or(file.https).is_some() {
+        if options.https.is_some() {
             return Err(Failure::usage("this version has no HTTPS listener").hint("leave out --https"));
         }
-        if options.srt.or(file.srt).is_some() {
+        if options.srt.is_some() {
             return Err(Failure::usage("this version has no SRT listener").hint("leave out --srt; publish by RTMP"));
         }
         let data_dir = match options.data_dir.clone().or(file.data_dir) {
@@ -127,6 +127,18 @@ impl Config {
             allowed_hosts: file.http.0.allowed_hosts,
             claim_from_lan: file.http.0.claim_from_lan,
         })
+    }
+}
+
+impl Config {
+    /// What is wrong with the files of extra certificates, one failure a file.
+    pub(crate) fn wrong_roots(&self) -> Vec<Failure> {
+        let wrong = |root| brookbox_relay::check_roots(std::slice::from_ref(root)).err();
+        let failure = |error| {
+            Failure::configuration(format!("[tls] extra_roots: {error}"))
+                .hint("a file of certificates in PEM form, readable by this user")
+        };
+        self.extra_roots.iter().filter_map(wrong).map(failure).collect()
     }
 }
 
@@ -180,6 +192,13 @@ fn parse(text: &str) -> Result<File, Wrong> {
         };
         Wrong { line, sentence, hint }
     })?;
+    let line_with = |name: &str| text.lines().position(|line| line.trim_start().starts_with(name)).map(|i| i + 1);
+    for (name, there, what) in [("https", file.https.is_some(), "HTTPS"), ("srt", file.srt.is_some(), "SRT")] {
+        if there {
+            let sentence = format!("{name}: this version has no {what} listener");
+            return Err(Wrong { line: line_with(name), sentence, hint: Some("leave out this line".to_owned()) });
+        }
+    }
     let limits = &file.limits;
     let bounds = [
         ("rtmp_connections", u64::from(limits.rtmp_connections), 1, 100_000),
@@ -191,9 +210,8 @@ fn parse(text: &str) -> Result<File, Wrong> {
     ];
     for (name, value, least, most) in bounds {
         if !(least..=most).contains(&value) {
-            let line = text.lines().position(|line| line.trim_start().starts_with(name)).map(|i| i + 1);
             let sentence = format!("{name} = {value} is out of range");
-            return Err(Wrong { line, sentence, hint: Some(format!("from {least} to {most}")) });
+            return Err(Wrong { line: line_with(name), sentence, hint: Some(format!("from {least} to {most}")) });
         }
     }
     Ok(file)
@@ -224,6 +242,8 @@ mod tests {
             ("\n[limits]\nlog_secods = 3\n", 3, "unknown field `log_secods`", "log_seconds"),
             ("rtmp = \"0.0.0.0\"\n", 1, "invalid socket address", ""),
             ("[limits]\nlog_seconds = 0\n", 2, "log_seconds = 0 is out of range", "from 1 to 300"),
+            ("\nhttps = \"0.0.0.0:8443\"\n", 2, "https: this version has no HTTPS listener", "leave out"),
+            ("srt = \"0.0.0.0:9000\"\n", 1, "srt: this version has no SRT listener", "leave out"),
             ("[tls]\nextra_roots = \"x\"\n", 2, "invalid type", "a sequence"),
             ("[http]\nhosts = []\n", 2, "unknown field `hosts`", "allowed_hosts"),
             ("a = = 1", 1, "", ""),
@@ -232,6 +252,38 @@ mod tests {
             assert_eq!(wrong.line, Some(line), "{text}: {wrong:?}");
             assert!(wrong.sentence.contains(sentence), "{text}: {wrong:?}");
             assert!(wrong.hint.unwrap_or_default().contains(hint), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_this_version_has_not_is_the_fault_of_the_file_or_of_the_command_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("brookboxd.toml");
+        fs::write(&path, "https = \"127.0.0.1:0\"\n").unwrap();
+        let in_file = Options { config: Some(path.clone()), ..Options::default() };
+        let failure = Config::load(&in_file).unwrap_err();
+        assert_eq!(failure.code(), 78);
+        assert!(format!("{failure:?}").contains("brookboxd.toml:1: "), "{failure:?}");
+        fs::write(&path, "").unwrap();
+        let as_flag = Options { https: Some("127.0.0.1:0".parse().unwrap()), ..in_file };
+        assert_eq!(Config::load(&as_flag).unwrap_err().code(), 64);
+    }
+
+    #[test]
+    fn a_file_of_roots_is_read_before_anything_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, pem) = (dir.path().join("brookboxd.toml"), dir.path().join("club.pem"));
+        fs::write(&path, format!("data_dir = {:?}\n[tls]\nextra_roots = [{pem:?}]\n", dir.path())).unwrap();
+        let config = Config::load(&Options { config: Some(path), ..Options::default() }).unwrap();
+        for wrong in
+            [None, Some("no certificate"), Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")]
+        {
+            if let Some(text) = wrong {
+                fs::write(&pem, text).unwrap();
+            }
+            let failures = config.wrong_roots();
+            assert_eq!(failures.iter().map(Failure::code).collect::<Vec<_>>(), [78], "{wrong:?}");
+            assert!(format!("{failures:?}").contains("club.pem: "), "{failures:?}");
         }
     }
 

@@ -25,6 +25,10 @@ const STOP_TIME: Duration = Duration::from_millis(4_500);
 /// Runs until a signal asks to end, or the engine dies.
 pub(crate) fn run(config: Config) -> Result<(), Failure> {
     log::start();
+    // Found now and not when a broadcast starts; the system's own certificates are read at the first use.
+    if let Some(failure) = config.wrong_roots().into_iter().next() {
+        return Err(failure);
+    }
     let store = Store::open(&config.data_dir).map_err(|error| store_failure(&error))?;
     let variables = config.variables.as_deref().map_or_else(|| Ok(Vec::new()), variables::read)?;
     if let Some(file) = config.variables.as_deref().filter(|file| variables::is_open_to_all(file)) {

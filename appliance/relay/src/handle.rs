@@ -121,6 +121,11 @@ impl Handle {
         self.call(Command::Block(address, time)).await.map(|_| ())
     }
 
+    /// Ends a block, if there is one.
+    pub async fn unblock(&self, address: IpAddr) -> Result<(), Ended> {
+        self.call(Command::Block(address, Duration::ZERO)).await.map(|_| ())
+    }
+
     /// Ends every destination properly, closes the listener and ends the engine: within 4 s whatever the peers do.
     pub async fn stop(&self) -> Result<(), Ended> {
         self.call(Command::Stop).await.map(|_| ())

@@ -52,13 +52,15 @@ impl Refusals {
         told
     }
 
-    pub(crate) fn list(&self) -> Vec<Refusal> {
+    /// The newest first; `blocked_until` knows the blocks.
+    pub(crate) fn list(&self, blocked_until: impl Fn(IpAddr) -> Option<SystemTime>) -> Vec<Refusal> {
         let shown = |l: &Line| Refusal {
             address: l.address.to_string(),
             reason: l.reason,
             count: l.count,
             first: rfc3339(l.first),
             last: rfc3339(l.last),
+            blocked_until: blocked_until(l.address).map(rfc3339),
         };
         self.0.iter().rev().map(shown).collect()
     }
@@ -77,8 +79,8 @@ mod tests {
             assert_eq!(refusals.note("::ffff:192.0.2.7".parse().unwrap(), "bad_key", ms), None);
         }
         assert_eq!(refusals.note(address, "bad_key", 60_000), Some(100));
-        assert_eq!(refusals.list().len(), 1);
-        assert_eq!(refusals.list()[0].count, 101);
+        assert_eq!(refusals.list(|_| None).len(), 1);
+        assert_eq!(refusals.list(|_| None)[0].count, 101);
     }
 
     #[test]
@@ -87,8 +89,8 @@ mod tests {
         let told: Vec<_> = (1..=100u16)
             .map(|n| refusals.note([0x2001, 0xdb8, 0, 0, 0, 0, 0, n].into(), "bad_key", u64::from(n)))
             .collect();
-        assert_eq!((told[0], told.iter().flatten().count(), refusals.list().len()), (Some(1), 1, 1));
-        assert_eq!(refusals.list()[0].address, "2001:db8::64", "the last one");
+        assert_eq!((told[0], told.iter().flatten().count(), refusals.list(|_| None).len()), (Some(1), 1, 1));
+        assert_eq!(refusals.list(|_| None)[0].address, "2001:db8::64", "the last one");
     }
 
     #[test]
@@ -97,6 +99,6 @@ mod tests {
         for i in 0..1000u32 {
             refusals.note(IpAddr::V4(i.into()), "bad_key", 0);
         }
-        assert_eq!(refusals.list().len(), MAX);
+        assert_eq!(refusals.list(|_| None).len(), MAX);
     }
 }

@@ -1,7 +1,7 @@
 //! The state that everybody sees.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::clock::rfc3339;
 use crate::engine::Engine;
@@ -16,9 +16,14 @@ impl Engine {
     fn snapshot(&self) -> Snapshot {
         let now = self.context.clock.now();
         let (inputs, destinations) = (self.inputs.borrow(), self.destinations.borrow());
+        let (blocked, wall) = (self.blocked.borrow(), SystemTime::now());
+        let blocked_until = |address| {
+            let ahead = blocked.get(&address)?.checked_sub(now).filter(|ahead| *ahead > 0)?;
+            wall.checked_add(Duration::from_millis(ahead))
+        };
         let mut snapshot = Snapshot {
             broadcast: self.broadcast.get(),
-            refusals: self.refusals.borrow().list(),
+            refusals: self.refusals.borrow().list(blocked_until),
             ..Snapshot::default()
         };
         for (id, slot) in inputs.iter() {

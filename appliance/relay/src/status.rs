@@ -269,4 +269,6 @@ pub struct Refusal {
     pub first: String,
     /// Last time, RFC 3339.
     pub last: String,
+    /// Until when its address is blocked, RFC 3339; `None`: it is not.
+    pub blocked_until: Option<String>,
 }

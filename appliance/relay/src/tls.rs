@@ -8,7 +8,7 @@ use std::{fs, io};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, Error as TlsError};
+use rustls::{CertificateError, ClientConfig, Error as TlsError, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
@@ -60,17 +60,22 @@ fn client_config(extra_roots: &[PathBuf]) -> io::Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Says what is wrong with files of extra certificates, if something is; names the file.
+/// Says what is wrong with files of extra certificates, if something is; names the file. Reads these files only.
 ///
 /// # Errors
 /// A file cannot be read, or holds no certificate that can be trusted.
 pub fn check_roots(files: &[PathBuf]) -> io::Result<()> {
     for file in files {
-        if read_roots(std::slice::from_ref(file))?.is_empty() {
-            return Err(io::Error::other(format!("{}: there is no certificate in it", file.display())));
+        let named = |what: &dyn std::fmt::Display| io::Error::other(format!("{}: {what}", file.display()));
+        let roots = read_roots(std::slice::from_ref(file))?;
+        if roots.is_empty() {
+            return Err(named(&"there is no certificate in it"));
+        }
+        for root in roots {
+            RootCertStore::empty().add(root).map_err(|e| named(&e))?;
         }
     }
-    client_config(files).map(|_| ())
+    Ok(())
 }
 
 /// Reads PEM files. Errors name the file.

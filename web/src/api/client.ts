@@ -20,6 +20,7 @@ export const box = {
   disconnect: (id: string) => call("delete", "/api/v1/sessions/{id}", { path: { id } }),
   refusals: () => call("get", "/api/v1/refusals"),
   block: (address: string) => call("post", "/api/v1/refusals/{address}/block", { path: { address } }),
+  unblock: (address: string) => call("delete", "/api/v1/refusals/{address}/block", { path: { address } }),
 
   platforms: () => call("get", "/api/v1/platforms"),
   destinations: () => call("get", "/api/v1/destinations"),

@@ -18,13 +18,16 @@ export interface Draft {
   allowLocal: boolean;
 }
 
-export function draftOf(stored: Destination | undefined): Draft {
+const OUTPUT = "main/passthrough";
+
+/** What the editor begins with; `outputs` are those there are. */
+export function draftOf(stored: Destination | undefined, outputs: readonly string[]): Draft {
   return {
     name: stored?.name ?? "",
     platform: stored?.platform ?? "custom",
     url: stored?.url ?? "",
     key: "",
-    output: stored?.output ?? "main/passthrough",
+    output: stored?.output ?? (outputs.includes(OUTPUT) ? OUTPUT : (outputs[0] ?? OUTPUT)),
     enabled: stored?.enabled ?? true,
     startMode: stored?.startMode ?? "withStream",
     retryForS: stored?.retryForS ?? null,
@@ -34,6 +37,15 @@ export function draftOf(stored: Destination | undefined): Draft {
     allowLocal: stored?.allowLocal ?? false,
   };
 }
+
+/** What a draft loses when a known platform is chosen: its key must not go to the server that stood there before. */
+export const FOR_PLATFORM = {
+  url: "",
+  backupUrl: "",
+  allowLocal: false,
+  username: "",
+  password: "",
+} as const satisfies Partial<Draft>;
 
 /** A new destination as it is sent. What is not set is left to the box. */
 export function created(draft: Draft): NewDestination {

@@ -269,7 +269,11 @@ export const en = {
   "input.when": "When",
   "input.block": "Block 1 h",
   "input.blockAddress": "Block 1 h: {address}",
+  "input.blockSure": "Block {address} for 1 h? A right key still gets in from there.",
+  "input.blockYes": "Yes, block",
   "input.blocked": "Blocked",
+  "input.unblock": "Unblock",
+  "input.unblockAddress": "Unblock {address}",
   "input.times": {
     one: "{reason}, once",
     other: "{reason}, {count} times",

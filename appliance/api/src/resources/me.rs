@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use brookbox_store::{Role, Scope, SignIn, Time, User};
 use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::{App, blocking};
-use crate::auth::{self, Caller, PASSWORD_RECENT};
+use crate::auth::{Caller, PASSWORD_RECENT};
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 use crate::security::Connection;
@@ -81,7 +81,6 @@ pub(crate) struct Confirm {
 pub(crate) async fn confirm(
     State(app): State<App>,
     connection: Connection,
-    headers: HeaderMap,
     caller: Caller,
     body: body::Json,
 ) -> Result<Json<Me>, Problem> {
@@ -89,7 +88,7 @@ pub(crate) async fn confirm(
     let password = current(&mut fields, "password");
     fields.finish()?;
     let sign_in = caller.in_person()?.clone();
-    check(&app, connection, &headers, &caller, password).await?;
+    check(&app, connection, &caller, password).await?;
     let (hash, now) = (sign_in.id_hash, Time::now());
     app.db(move |store| store.password_entered(&hash, now)).await?;
     Ok(Json(Me::in_person(&caller.user, &SignIn { password_entered_at: now, ..sign_in })))
@@ -112,7 +111,6 @@ pub(crate) struct PasswordChange {
 pub(crate) async fn password(
     State(app): State<App>,
     connection: Connection,
-    headers: HeaderMap,
     caller: Caller,
     body: body::Json,
 ) -> Result<StatusCode, Problem> {
@@ -123,7 +121,7 @@ pub(crate) async fn password(
     // `finish` returns when it is missing.
     let Some(new) = new else { return Err(Code::Invalid.into()) };
     let keep = caller.in_person()?.id_hash;
-    check(&app, connection, &headers, &caller, current).await?;
+    check(&app, connection, &caller, current).await?;
     let hash = people::hash(&app, new).await?;
     let id = caller.user.id.clone();
     app.db(move |store| store.change_password(&id, &hash, Some(&keep), Time::now())).await?;
@@ -148,21 +146,9 @@ fn current(fields: &mut Fields, name: &str) -> SecretString {
     fields.need(name, there, password).unwrap_or_default()
 }
 
-/// Checks the caller's own password, counted as a sign-in would be.
-async fn check(
-    app: &App,
-    connection: Connection,
-    headers: &HeaderMap,
-    caller: &Caller,
-    password: SecretString,
-) -> Result<(), Problem> {
-    let device = match auth::device_hash(headers, connection.secure) {
-        Some(device) => {
-            let id = caller.user.id.clone();
-            app.db(move |store| devices::is_known(store, &device, &id)).await?.then_some(device)
-        }
-        None => None,
-    };
-    let attempt = app.guesses.begin(&caller.user.username, connection.address(), device)?;
+/// Checks the caller's own password. Guesses are counted for this very sign-in, so that no stranger's stand in its way.
+async fn check(app: &App, connection: Connection, caller: &Caller, password: SecretString) -> Result<(), Problem> {
+    let sign_in = caller.in_person()?.id_hash;
+    let attempt = app.guesses.begin(&caller.user.username, connection.address(), Some(sign_in))?;
     people::verify(app, attempt, Some(&caller.user), password, connection).await
 }

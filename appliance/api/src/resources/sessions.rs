@@ -54,16 +54,20 @@ pub(crate) struct Refusal {
     first: String,
     #[schema(format = DateTime)]
     last: String,
+    /// Until when its address is blocked; `null` or in the past: it is not.
+    #[schema(format = DateTime)]
+    blocked_until: Option<String>,
 }
 
 impl From<&relay::Refusal> for Refusal {
-    fn from(relay::Refusal { address, reason, count, first, last }: &relay::Refusal) -> Self {
+    fn from(relay::Refusal { address, reason, count, first, last, blocked_until }: &relay::Refusal) -> Self {
         Self {
             address: address.clone(),
             reason: (*reason).to_owned(),
             count: *count,
             first: first.clone(),
             last: last.clone(),
+            blocked_until: blocked_until.clone(),
         }
     }
 }
@@ -92,7 +96,7 @@ pub(crate) struct Blocked {
     until: Time,
 }
 
-/// Refuses publishers from an address for a while.
+/// Blocks an address for a while.
 pub(crate) async fn block(
     State(app): State<App>,
     caller: Caller,
@@ -102,15 +106,31 @@ pub(crate) async fn block(
     let mut fields = body.fields()?;
     let seconds = fields.number("forS", BLOCK_S).unwrap_or(BLOCK_S_DEFAULT);
     fields.finish()?;
-    let address: IpAddr = address.parse().map_err(|_| {
+    let (address, time) = (read_address(&address)?, Duration::from_secs(seconds));
+    app.engine.block(address, time).await?;
+    app.note(Deed::AddressBlocked { address, time }.event(Some(&caller.user.username))).await;
+    Ok(Json(Blocked { address, until: Time::now().after(time) }))
+}
+
+/// Ends a block.
+pub(crate) async fn unblock(
+    State(app): State<App>,
+    caller: Caller,
+    Path(address): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let address = read_address(&address)?;
+    app.engine.unblock(address).await?;
+    app.note(Deed::AddressUnblocked { address }.event(Some(&caller.user.username))).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn read_address(text: &str) -> Result<IpAddr, Problem> {
+    let address = text.parse::<IpAddr>().map_err(|_| {
         Problem::new(Code::Invalid).errors(vec![FieldError {
             field: "address".into(),
             code: "address",
             message: "Give an IPv4 or IPv6 address without a port.".into(),
         }])
     })?;
-    let (address, time) = (address.to_canonical(), Duration::from_secs(seconds));
-    app.engine.block(address, time).await?;
-    app.note(Deed::AddressBlocked { address, time }.event(Some(&caller.user.username))).await;
-    Ok(Json(Blocked { address, until: Time::now().after(time) }))
+    Ok(address.to_canonical())
 }

@@ -118,11 +118,15 @@ pub(crate) fn box_name(fields: &mut Fields, name: &str) -> Option<String> {
 }
 
 /// Says whether the box is somebody's.
-pub(crate) async fn get(State(app): State<App>, connection: Connection) -> Result<Json<Setup>, Problem> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    connection: Connection,
+    headers: HeaderMap,
+) -> Result<Json<Setup>, Problem> {
     let (box_name, language) =
         app.db(|store| Ok::<_, brookbox_store::Error>((store.setting("boxName")?, store.setting("language")?))).await?;
     let claimed = app.claimed();
-    Ok(Json(Setup { claimed, box_name, language, code_needed: !claimed && !may_claim(&app, connection) }))
+    Ok(Json(Setup { claimed, box_name, language, code_needed: !claimed && !may_claim(&app, connection, &headers) }))
 }
 
 /// Claims the box, once.
@@ -138,7 +142,7 @@ pub(crate) async fn post(
     let new = NewOwner::read(body.fields()?)?;
     if let Some(code) = new.code.clone() {
         check_code(&app, connection, code).await?;
-    } else if !may_claim(&app, connection) {
+    } else if !may_claim(&app, connection, &headers) {
         return Err(Code::SetupCodeNeeded.into());
     }
     let now = Time::now();
@@ -194,9 +198,11 @@ async fn settle(app: &App) {
 }
 
 /// Whether the box may be claimed from here without a code.
-fn may_claim(app: &App, connection: Connection) -> bool {
+fn may_claim(app: &App, connection: Connection, headers: &HeaderMap) -> bool {
     let address = connection.address();
-    address.is_loopback() || (app.config.claim_from_lan && net::is_home(address) && net::is_on_link(address))
+    // A proxy on this machine speaks for whoever asks it.
+    auth::is_from_this_machine(headers, connection)
+        || (app.config.claim_from_lan && net::is_home(address) && net::is_on_link(address))
 }
 
 async fn check_code(app: &App, connection: Connection, code: SecretString) -> Result<(), Problem> {

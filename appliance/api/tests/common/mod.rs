@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use brookbox_api::{Api, ApiConfig};
@@ -195,13 +195,17 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        raw(self.address, self.request(method, path, body).as_bytes()).await
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, body: Option<Value>) -> String {
         let body = body.map(|body| body.to_string());
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host);
         head.push_str(&self.credentials());
         if let Some(body) = &body {
             head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
         }
-        raw(self.address, format!("{head}\r\n{}", body.unwrap_or_default()).as_bytes()).await
+        format!("{head}\r\n{}", body.unwrap_or_default())
     }
 
     /// The headers that say who asks.
@@ -272,6 +276,15 @@ pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The box may answer and close before it has everything.
     let _ = stream.write_all(bytes).await;
+    read_answer(&mut stream).await
+}
+
+/// The same from another address of this machine: all of 127.0.0.0/8 is its own.
+pub(crate) async fn raw_from(from: IpAddr, address: SocketAddr, bytes: Vec<u8>) -> Answer {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from, 0)).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let _ = stream.write_all(&bytes).await;
     read_answer(&mut stream).await
 }
 
