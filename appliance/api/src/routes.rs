@@ -128,7 +128,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(GET, "/api/v1/sessions/{id}", Role(Viewer), sessions::get, Doc::new("Shows a session").gives::<status::Session>(200)),
         route(DELETE, "/api/v1/sessions/{id}", Role(Operator), sessions::delete, Doc::new("Closes a session").gives_nothing()),
         route(GET, "/api/v1/refusals", Role(Operator), sessions::refusals, Doc::new("Lists who was refused lately").lists::<sessions::Refusal>()),
-        route(POST, "/api/v1/refusals/{address}/block", Role(Operator), sessions::block, Doc::new("Blocks an address for a while: closes its connections that have shown no right key, and tells its wrong keys apart").takes_optional::<sessions::BlockTime>().gives::<sessions::Blocked>(200)),
+        route(POST, "/api/v1/refusals/{address}/block", Role(Operator), sessions::block, Doc::new("Blocks an address for a while: closes its connections that have shown no right key, and tells no more of its wrong keys").takes_optional::<sessions::BlockTime>().gives::<sessions::Blocked>(200)),
         route(DELETE, "/api/v1/refusals/{address}/block", Role(Operator), sessions::unblock, Doc::new("Ends a block").gives_nothing().or(&[Code::Invalid])),
 
         route(GET, "/api/v1/status", Role(Viewer), system::status, Doc::new("Shows the whole live state").gives::<status::Status>(200)),

@@ -160,6 +160,8 @@ pub(crate) struct Engine {
     pub(crate) resumes_until: Cell<u64>,
     pub(crate) on_air_since: Cell<Option<SystemTime>>,
     pub(crate) refusals: RefCell<Refusals>,
+    /// Since the last snapshot; a flood of refusals is not a flood of snapshots.
+    pub(crate) refusals_changed: Cell<bool>,
     pub(crate) blocked: RefCell<BTreeMap<IpAddr, u64>>,
     pub(crate) sessions: Cell<u64>,
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
@@ -190,6 +192,7 @@ impl Engine {
             resumes_until: Cell::new(RESUME_MS),
             on_air_since: Cell::new(None),
             refusals: RefCell::default(),
+            refusals_changed: Cell::default(),
             blocked: RefCell::default(),
             sessions: Cell::new(0),
             snapshots,
@@ -236,7 +239,8 @@ impl Engine {
                 _ = tick.tick() => {
                     self.keep_house();
                     // Without a programme nothing is measured, and whatever else happens is told by itself.
-                    if self.inputs.borrow().values().any(|slot| slot.programme.is_some()) {
+                    let measured = self.inputs.borrow().values().any(|slot| slot.programme.is_some());
+                    if self.refusals_changed.take() || measured {
                         self.publish_snapshot();
                     }
                 }

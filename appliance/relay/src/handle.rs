@@ -116,7 +116,8 @@ impl Handle {
         self.call(Command::Disconnect(session)).await
     }
 
-    /// Tells refusals from an address apart for a while, and closes its connections that have shown no right key.
+    /// Blocks an address for a while: closes its connections that have shown no right key, and tells no more of what it is
+    /// refused for. A right key is taken all the same.
     pub async fn block(&self, address: IpAddr, time: Duration) -> Result<(), Ended> {
         self.call(Command::Block(address, time)).await.map(|_| ())
     }

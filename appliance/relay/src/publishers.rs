@@ -141,7 +141,9 @@ impl Engine {
 
     fn note_refusal(&self, peer: SocketAddr, reason: &'static str, input: Option<&Id>, code: EventCode) {
         let told = self.refusals.borrow_mut().note(peer.ip(), reason, self.context.clock.now());
-        if let Some(count) = told {
+        self.refusals_changed.set(true);
+        // What a person has blocked is listed, and no news.
+        if let Some(count) = told.filter(|_| reason != "blocked") {
             let mut event = ingest::event(code, input, peer);
             event.params.insert("reason", reason.to_owned());
             event.params.insert("count", count.to_string());
