@@ -146,7 +146,7 @@ impl Programme {
         }
         let before = self.timeline.newest();
         let time = self.timeline.stamp(stamp, message.timestamp, now);
-        self.played += Some(self.timeline.newest() - before).filter(|step| *step <= JUMP_MS).unwrap_or(0);
+        self.played += Some(self.timeline.newest().saturating_sub(before)).filter(|step| *step <= JUMP_MS).unwrap_or(0);
         self.tracks.note(kind, &message.body, time, now);
         let known = match role {
             Role::Always => match Slot::of(message, &summary) {

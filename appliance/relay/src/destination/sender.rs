@@ -20,8 +20,6 @@ const MAX_TURN: usize = 2 << 20;
 const RESCUE_MS: u64 = 4_000;
 /// Nothing acknowledged for this long while something is to be, ms: closed.
 const NO_PROGRESS_MS: u64 = 10_000;
-/// Nothing that waits is younger than this, ms, though groups were left out: closed.
-const TOO_OLD_MS: u64 = 10_000;
 /// Time over which the bitrate is taken, ms.
 const MEAN_MS: u64 = 5_000;
 /// Bytes of a message's header that hold its message stream id, and the bytes up to there.
@@ -74,6 +72,10 @@ pub(crate) struct Sender {
     in_flight: VecDeque<(u64, u64)>,
     acknowledged: u64,
     progress_at: u64,
+    /// A message has been written to its end since the last measurement, and when one was last, or nothing waited: who
+    /// takes longer than [`NO_PROGRESS_MS`] for one has nothing left that is younger.
+    message_done: bool,
+    message_at: u64,
     blocked_since: Option<u64>,
     means: VecDeque<(u64, u64)>,
     slow: bool,
@@ -116,6 +118,8 @@ impl Sender {
             in_flight: VecDeque::new(),
             acknowledged: 0,
             progress_at: now,
+            message_done: false,
+            message_at: now,
             blocked_since: None,
             means: VecDeque::from([(now, 0)]),
             slow: false,
@@ -176,6 +180,7 @@ impl Sender {
         match write(news.slices.as_slice()) {
             Poll::Ready(Ok(n)) if n == bytes => {
                 self.written += bytes as u64;
+                self.message_done = true;
                 self.cursor = Cursor::at(news.until);
                 self.frames_sent += news.frames;
                 if news.frames > 0 {
@@ -300,13 +305,15 @@ impl Sender {
         if self.cursor.at_boundary() {
             let before = self.before.len().min(bytes);
             self.before.drain(..before);
+            self.message_done |= before > 0 && self.before.is_empty();
             media -= before;
         }
         let mut end = self.written + (bytes - media) as u64;
         let (sent, in_flight, first_frame) = (&mut self.frames_sent, &mut self.in_flight, &mut self.first_frame);
-        let mut partial = self.cursor.written;
+        let (mut partial, done) = (self.cursor.written, &mut self.message_done);
         self.written += bytes as u64;
         log.advance(&mut self.cursor, media, |entry| {
+            *done = true;
             end += (entry.wire_len() - std::mem::take(&mut partial)) as u64;
             if entry.is_frame() {
                 *sent += 1;
@@ -345,6 +352,9 @@ impl Sender {
         if acknowledged > self.acknowledged || waiting == 0 && self.blocked_since.is_none() {
             self.progress_at = now;
         }
+        if std::mem::take(&mut self.message_done) || self.blocked_since.is_none() {
+            self.message_at = now;
+        }
         self.acknowledged = acknowledged;
         while self.in_flight.front().is_some_and(|(end, _)| *end <= acknowledged) {
             self.in_flight.pop_front();
@@ -366,7 +376,7 @@ impl Sender {
             live: self.first_frame.is_some_and(|end| end <= acknowledged),
             slow: self.slow,
             stalled: now.saturating_sub(self.progress_at) >= NO_PROGRESS_MS
-                || self.policy.caught_up() && queue_ms >= TOO_OLD_MS,
+                || now.saturating_sub(self.message_at) >= NO_PROGRESS_MS,
         }
     }
 
@@ -457,6 +467,28 @@ mod tests {
         push(&programme, INTER, 1030);
         assert_eq!(written(&mut sender, &programme, 1030), [KEY, INTER]);
         assert!(sender.frames_dropped > 0);
+    }
+
+    #[test]
+    fn who_takes_ten_seconds_for_one_message_has_stalled_though_bytes_trickle() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stalls_at = |bytes: usize| {
+            let programme = Programme::new(Retention { ms: 60_000, bytes: 16 << 20 }, 0);
+            push(&programme, KEY, 0);
+            let mut sender = Sender::new(&programme.borrow(), Start::First, log::STREAM_ID, 0);
+            (500..20_000).step_by(500).find(|now| {
+                push(&programme, KEY, *now);
+                let mut taken = false;
+                let trickle = |_: &[IoSlice<'_>]| {
+                    if std::mem::replace(&mut taken, true) { Poll::Pending } else { Poll::Ready(Ok(bytes)) }
+                };
+                sender.write_all(&programme.borrow(), *now, trickle).unwrap();
+                sender.sample(&programme.borrow().log, &socket, *now).stalled
+            })
+        };
+        assert_eq!(stalls_at(1_000), Some(10_000));
+        assert_eq!(stalls_at(30_000), None, "late, and leaves out, but every message gets there");
     }
 
     #[test]
