@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::figures::Figures;
 use crate::guess::Guesses;
 use crate::live::Live;
+use crate::lookout::Lookout;
 use crate::problem::{Code, Problem};
 use crate::sockets::Sockets;
 
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) hosts: Hosts,
     pub(crate) counters: Counters,
     pub(crate) figures: Figures,
+    pub(crate) lookout: Arc<Lookout>,
     /// Held from a write to the store until the engine has it: two changes reach both in the same order.
     pub(crate) writes: tokio::sync::Mutex<()>,
     /// Held while a password is hashed or checked.
@@ -71,9 +73,10 @@ impl Api {
     /// Those of reading the store.
     pub fn new(config: ApiConfig, store: Store, engine: Handle) -> Result<Self, brookbox_store::Error> {
         let hosts = Hosts::new(&config, store.setting("boxName")?);
+        let lookout = Arc::new(Lookout::new(&store)?);
         let shared = Shared {
             claimed: AtomicBool::new(store.claimed()?),
-            live: Live::new(&engine.snapshot()),
+            live: Live::new(&engine.snapshot(), lookout.clone()),
             config,
             store,
             engine,
@@ -82,6 +85,7 @@ impl Api {
             hosts,
             counters: Counters::default(),
             figures: Figures::default(),
+            lookout,
             writes: tokio::sync::Mutex::default(),
             hashing: Hashing::default(),
             devices: std::sync::Mutex::default(),

@@ -6,7 +6,9 @@
 //! keeps what the engine reports.
 
 mod access;
+mod advice;
 mod app;
+mod attention;
 mod auth;
 mod body;
 mod bridge;
@@ -16,6 +18,8 @@ mod figures;
 mod guess;
 mod history;
 mod live;
+mod lookout;
+mod machine;
 mod net;
 mod obs;
 mod openapi;

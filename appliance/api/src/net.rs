@@ -34,7 +34,7 @@ pub(crate) fn is_on_link(address: IpAddr) -> bool {
     )
 }
 
-fn ip(address: SockaddrStorage) -> Option<IpAddr> {
+pub(crate) fn ip(address: SockaddrStorage) -> Option<IpAddr> {
     let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
     v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }

@@ -38,7 +38,7 @@ pub(crate) struct Platform {
     /// Whether a wrong key is refused (and not accepted and thrown away).
     rejects_bad_key: Option<bool>,
     /// Whether a stream without an audio track is refused.
-    needs_audio: Option<bool>,
+    pub(crate) needs_audio: Option<bool>,
     /// Longest stream, h.
     max_hours: Option<u32>,
     /// Where the key is shown.
@@ -46,11 +46,11 @@ pub(crate) struct Platform {
     /// Codecs taken.
     video_codecs: Option<Vec<VideoCodec>>,
     /// Keyframe interval asked for, s.
-    keyframe_s: Option<u32>,
+    pub(crate) keyframe_s: Option<u32>,
     /// Most video, kbit/s.
-    max_video_kbps: Option<u32>,
+    pub(crate) max_video_kbps: Option<u32>,
     /// Most audio, kbit/s.
-    max_audio_kbps: Option<u32>,
+    pub(crate) max_audio_kbps: Option<u32>,
     /// Host suffixes that a redirect may lead to.
     #[serde(default)]
     host_suffixes: Vec<String>,

@@ -15,8 +15,8 @@ use crate::openapi::Doc;
 use crate::platforms::Platform;
 use crate::problem::{Code, Problem};
 use crate::resources::{
-    broadcast, broadcasts, destinations, events, figures, health, inputs, login, me, metrics, obs, outputs, play,
-    sessions, setup, signins, status, system, tokens, users, watch_links,
+    alarms, broadcast, broadcasts, destinations, events, figures, health, inputs, login, me, metrics, obs, outputs,
+    play, sessions, setup, signins, status, system, tokens, users, watch_links,
 };
 use crate::{auth, live, openapi, security, web};
 
@@ -108,6 +108,8 @@ pub(crate) fn table() -> Vec<Route> {
         route(POST, "/api/v1/inputs/{id}/key", Fresh(Owner), inputs::read_key, Doc::new("Reads the stream key; leaves an event").gives::<inputs::StreamKey>(200)),
         route(POST, "/api/v1/inputs/{id}/rotate-key", Role(Owner), inputs::rotate_key, Doc::new("Gives the input a new stream key").takes_optional::<inputs::KeyChange>().gives::<inputs::InputView>(200)),
 
+        route(GET, "/api/v1/inputs/{id}/alarms", Role(Viewer), alarms::get, Doc::new("Shows which alarms of an input are muted").gives::<alarms::MutedAlarms>(200)),
+        route(PATCH, "/api/v1/inputs/{id}/alarms", Role(Operator), alarms::patch, Doc::new("Mutes alarms of an input").patches::<alarms::MutedAlarms>().gives::<alarms::MutedAlarms>(200)),
         route(POST, "/api/v1/inputs/{id}/obs", Fresh(Owner), obs::set_up, Doc::new("Sets up the OBS on the computer that asks to send here")
             .takes_optional::<obs::ObsAccess>().gives::<obs::ObsDone>(200)
             .or(&[Code::ObsNotHere, Code::ObsUnreachable, Code::ObsWrongPassword, Code::ObsLive, Code::ObsUnexpected])),
@@ -173,6 +175,7 @@ pub(crate) fn table() -> Vec<Route> {
 
         route(GET, "/api/v1/system", Role(Owner), system::get, Doc::new("Shows the box itself").gives::<system::System>(200)),
         route(PATCH, "/api/v1/system", Role(Owner), system::patch, Doc::new("Changes the box's name or language").patches::<system::SystemChange>().gives::<system::System>(200)),
+        route(GET, "/api/v1/system/machine", Role(Viewer), system::machine, Doc::new("What the system says of the machine it runs on; `null` is what it does not say").gives::<crate::machine::Machine>(200)),
         route(DELETE, "/api/v1/system/claim", Role(Owner), system::dismiss_claim, Doc::new("Dismisses the notice of the claim").gives_nothing()),
     ]
 }

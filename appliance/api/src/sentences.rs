@@ -8,6 +8,8 @@ use brookbox_relay::{Event, EventCode};
 use brookbox_store::{NewEvent, Role, Severity, Time};
 use serde_json::{Map, Value};
 
+use crate::lookout;
+
 /// An event of the engine's, with its sentence, ready to be stored.
 pub(crate) fn from_engine(event: &Event) -> NewEvent {
     NewEvent {
@@ -103,31 +105,109 @@ fn reason(reason: Option<&String>) -> &str {
 /// What people did through the API.
 #[derive(Clone, Debug)]
 pub(crate) enum Deed<'a> {
-    Claimed { username: &'a str, address: IpAddr },
-    GuessingPassword { username: Option<&'a str>, address: IpAddr, failures: u32 },
-    KeyRead { input: &'a str, name: &'a str },
-    KeyChanged { input: &'a str, name: &'a str },
-    TokenMade { name: &'a str },
-    TokenDeleted { name: &'a str },
-    UserAdded { username: &'a str, role: Role },
-    UserChanged { username: &'a str, role: Role },
-    UserDeleted { username: &'a str },
-    PasswordChanged { username: &'a str },
-    PasswordReset { username: &'a str },
-    AddressBlocked { address: IpAddr, time: Duration },
-    AddressUnblocked { address: IpAddr },
-    SwitchedOn { destination: &'a str, name: &'a str },
-    SwitchedOff { destination: &'a str, name: &'a str },
-    DestinationAdded { destination: &'a str, name: &'a str },
-    DestinationChanged { destination: &'a str, name: &'a str },
-    DestinationDeleted { destination: &'a str, name: &'a str },
-    InputAdded { input: &'a str, name: &'a str },
-    InputChanged { input: &'a str, name: &'a str },
-    InputDeleted { input: &'a str, name: &'a str },
-    ObsSetUp { input: &'a str, name: &'a str, address: IpAddr },
-    ObsPutBack { input: &'a str, address: IpAddr },
-    WatchLinkMade { input: &'a str, name: &'a str, hours: u64 },
-    WatchLinkDeleted { input: &'a str, name: &'a str },
+    Claimed {
+        username: &'a str,
+        address: IpAddr,
+    },
+    GuessingPassword {
+        username: Option<&'a str>,
+        address: IpAddr,
+        failures: u32,
+    },
+    KeyRead {
+        input: &'a str,
+        name: &'a str,
+    },
+    KeyChanged {
+        input: &'a str,
+        name: &'a str,
+    },
+    TokenMade {
+        name: &'a str,
+    },
+    TokenDeleted {
+        name: &'a str,
+    },
+    UserAdded {
+        username: &'a str,
+        role: Role,
+    },
+    UserChanged {
+        username: &'a str,
+        role: Role,
+    },
+    UserDeleted {
+        username: &'a str,
+    },
+    PasswordChanged {
+        username: &'a str,
+    },
+    PasswordReset {
+        username: &'a str,
+    },
+    AddressBlocked {
+        address: IpAddr,
+        time: Duration,
+    },
+    AddressUnblocked {
+        address: IpAddr,
+    },
+    SwitchedOn {
+        destination: &'a str,
+        name: &'a str,
+    },
+    SwitchedOff {
+        destination: &'a str,
+        name: &'a str,
+    },
+    DestinationAdded {
+        destination: &'a str,
+        name: &'a str,
+    },
+    DestinationChanged {
+        destination: &'a str,
+        name: &'a str,
+    },
+    DestinationDeleted {
+        destination: &'a str,
+        name: &'a str,
+    },
+    InputAdded {
+        input: &'a str,
+        name: &'a str,
+    },
+    InputChanged {
+        input: &'a str,
+        name: &'a str,
+    },
+    InputDeleted {
+        input: &'a str,
+        name: &'a str,
+    },
+    ObsSetUp {
+        input: &'a str,
+        name: &'a str,
+        address: IpAddr,
+    },
+    ObsPutBack {
+        input: &'a str,
+        address: IpAddr,
+    },
+    /// The box itself noticed it.
+    Noticed {
+        input: &'a str,
+        alarm: &'a str,
+        is_on: bool,
+    },
+    WatchLinkMade {
+        input: &'a str,
+        name: &'a str,
+        hours: u64,
+    },
+    WatchLinkDeleted {
+        input: &'a str,
+        name: &'a str,
+    },
 }
 
 impl Deed<'_> {
@@ -252,6 +332,17 @@ impl Deed<'_> {
             Self::ObsPutBack { input, address } => {
                 put("address", address.to_string().into());
                 ("obs_put_back", Severity::Info, Some(input), format!("{by} put OBS at {address} back."))
+            }
+            Self::Noticed { input, alarm, is_on } => {
+                put("alarm", alarm.into());
+                let (code, sentence) = match (alarm, is_on) {
+                    (lookout::FROZEN, true) => ("input_frozen", "The picture stands still."),
+                    (lookout::FROZEN, false) => ("input_moves", "The picture moves again."),
+                    (_, true) => ("input_silent", "There is no sound."),
+                    (_, false) => ("input_sounds", "There is sound again."),
+                };
+                let severity = if is_on { Severity::Warning } else { Severity::Info };
+                (code, severity, Some(input), sentence.to_owned())
             }
             Self::WatchLinkMade { input, name, hours } => {
                 put("name", name.into());

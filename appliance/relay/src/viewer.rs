@@ -41,6 +41,8 @@ pub struct NewViewer {
     pub program: Option<String>,
     /// How: `http-flv` or `ws-flv`.
     pub protocol: &'static str,
+    /// A part of the box itself: not listed, and beyond the limits.
+    pub hidden: bool,
 }
 
 /// Why somebody may not watch now.
@@ -169,6 +171,11 @@ impl Viewer {
         &self.new.input
     }
 
+    /// Whether it is somebody, and not a part of the box.
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.new.hidden
+    }
+
     pub(crate) fn close(&self) {
         self.close.notify_one();
     }
@@ -293,13 +300,14 @@ impl Engine {
         let programme = slot.programme.as_ref().filter(|p| p.borrow().begun()).ok_or(ViewError::NoPicture)?;
         let here = {
             let viewers = self.viewers.borrow();
-            if viewers.len() >= self.settings.limits.viewers as usize {
+            let shown = || viewers.values().filter(|viewer| viewer.is_shown());
+            if !new.hidden && shown().count() >= self.settings.limits.viewers as usize {
                 return Err(ViewError::Limit);
             }
-            viewers.values().filter(|viewer| *viewer.input() == new.input).count()
+            shown().filter(|viewer| *viewer.input() == new.input).count()
         };
         // The publisher has a place of its own among them.
-        if here + 1 >= slot.config.limits.sessions as usize {
+        if !new.hidden && here + 1 >= slot.config.limits.sessions as usize {
             return Err(ViewError::Limit);
         }
         let (viewer, viewing) = Viewer::new(self.new_session_id(), new, &programme.borrow());
@@ -394,7 +402,7 @@ mod tests {
 
     fn viewer(programme: &Shared) -> (Rc<Viewer>, Viewing) {
         let peer = "192.0.2.9:1234".parse().unwrap();
-        let new = NewViewer { input: "main".into(), peer, program: None, protocol: "http-flv" };
+        let new = NewViewer { input: "main".into(), peer, program: None, protocol: "http-flv", hidden: false };
         let (viewer, viewing) = Viewer::new("s1".into(), new, &programme.borrow());
         let viewer = Rc::new(viewer);
         let reader: Rc<dyn Reader> = viewer.clone();

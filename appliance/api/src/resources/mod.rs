@@ -1,5 +1,6 @@
 //! One module for each resource.
 
+pub(crate) mod alarms;
 pub(crate) mod broadcast;
 pub(crate) mod broadcasts;
 pub(crate) mod destinations;

@@ -8,6 +8,9 @@ use brookbox_store::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::advice::{self, Advice};
+use crate::lookout::Lookout;
+
 /// The whole live state. Lists are objects by id. A field that is `null` may also be missing.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +61,22 @@ pub(crate) struct InputStatus {
     viewers: u32,
     /// What it sends.
     tracks: Vec<Track>,
+    /// The loudest of the last second, dBFS; `null`: not measured.
+    peak_dbfs: Option<f64>,
+    /// What a person would notice, without what is muted.
+    alarms: Vec<Alarm>,
+    /// Where the stream is not what it should be.
+    advice: Vec<Advice>,
+}
+
+/// Something that a person would notice.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+struct Alarm {
+    /// `frozen`: the picture stands still. `silent`: there is no sound.
+    #[schema(example = "frozen")]
+    code: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    since: Time,
 }
 
 /// State of an input.
@@ -258,7 +277,7 @@ reason_codes! {
 
 impl Status {
     /// The engine's snapshot under a number and a time.
-    pub(crate) fn new(seq: u64, time: Time, snapshot: &relay::Snapshot) -> Self {
+    pub(crate) fn new(seq: u64, time: Time, snapshot: &relay::Snapshot, lookout: &Lookout) -> Self {
         // Named one by one, so that a field added to the engine is not forgotten here. The lists that are not part of
         // the live state have addresses of their own.
         let relay::Snapshot { on_air_since, inputs, destinations, outputs, broadcast, sessions: _, refusals: _ } =
@@ -267,7 +286,10 @@ impl Status {
             seq,
             time,
             on_air_since: on_air_since.clone(),
-            inputs: by_id(inputs),
+            inputs: inputs
+                .iter()
+                .map(|(id, input)| (id.to_string(), InputStatus::new(id, input, snapshot, lookout)))
+                .collect(),
             destinations: by_id(destinations),
             outputs: by_id(outputs),
             broadcast: (*broadcast).into(),
@@ -287,8 +309,10 @@ impl From<relay::BroadcastState> for Broadcast {
     }
 }
 
-impl From<&relay::InputStatus> for InputStatus {
-    fn from(relay::InputStatus { state, since, session, viewers, tracks }: &relay::InputStatus) -> Self {
+impl InputStatus {
+    fn new(id: &str, status: &relay::InputStatus, snapshot: &relay::Snapshot, lookout: &Lookout) -> Self {
+        let relay::InputStatus { state, since, session, viewers, tracks } = status;
+        let (alarms, peak_dbfs) = lookout.of(id);
         Self {
             state: match state {
                 relay::InputState::None => InputState::None,
@@ -300,6 +324,9 @@ impl From<&relay::InputStatus> for InputStatus {
             session: session.as_ref().map(Into::into),
             viewers: *viewers,
             tracks: tracks.iter().map(Into::into).collect(),
+            peak_dbfs,
+            alarms: alarms.into_iter().map(|(code, since)| Alarm { code, since }).collect(),
+            advice: advice::of(id, status, snapshot),
         }
     }
 }

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, blocking};
 use crate::fields::{self, Fields};
 use crate::problem::Problem;
 use crate::resources::setup::{self, LANGUAGES};
+use crate::machine::{self, Machine};
 use crate::{body, platforms};
 
 /// The box itself.
@@ -119,6 +120,12 @@ impl SystemChange {
 pub(crate) async fn dismiss_claim(State(app): State<App>) -> Result<StatusCode, Problem> {
     app.db(|store| store.delete_setting("claim")).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the system says of the machine.
+pub(crate) async fn machine(State(app): State<App>) -> Result<Json<Machine>, Problem> {
+    let looked = app.clone();
+    blocking(move || Ok(machine::look(looked.store.path()))).await.map(Json)
 }
 
 /// All platforms that are known.
