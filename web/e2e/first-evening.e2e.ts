@@ -337,7 +337,7 @@ describe("the end of the evening", () => {
   });
 
   test("colours are chosen and kept", async () => {
-    await go("More");
+    await go("river-street mara");
     await field("Dark").check();
     await page.reload();
     expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe("dark");

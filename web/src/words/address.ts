@@ -5,7 +5,7 @@ export function publishAddress(host: string, port: number | null): string {
 
 /** `…7Q2x` as dots and the end. */
 export function maskedKey(hint: string | null | undefined): string {
-  return `••••••••${(hint ?? "").replace(/^[….•]+/, "")}`;
+  return `••••${(hint ?? "").replace(/^[….•]+/, "")}`;
 }
 
 export interface AddressAndKey {
