@@ -28,7 +28,7 @@ export default defineConfig({
             { name: "base", test: /node_modules\/svelte|src\/words\/(i18n|catalogue)\.ts|src\/state\/language/ },
             {
               name: "page",
-              test: /src\/(App|Shell|api|brook|frame|live|state)|src\/words\/(?!(de|en|es|fr|ja)\.ts)|src\/screens\/Live|src\/ui\/(?!Check|Copied|CopyButton|Destination|Dialog|Door|Field|Language|Lead|NewKey|Refusals|SecretInput|Sessions|TextField|clipboard)/,
+              test: /src\/(App|Shell|api|brook|frame|live|state\/(?!draft))|src\/words\/(?!(de|en|es|fr|ja|browser|password|refusal)\.ts)|src\/screens\/Live|src\/ui\/(?!Check|Confirm|Destination|Dialog|Door|Field|KeyHelp|Language|Lead|NewKey|Platform[ST]|Qr|Refusals|SecretInput|Sessions|Strength|Tabs|TextField|focus)/,
             },
           ],
         },

@@ -1,6 +1,5 @@
 // Runs after `vite build`: adds the licences, writes .br and .gz beside what compresses, and holds the budgets.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, extname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -11,9 +10,11 @@ const COMPRESSIBLE = new Set([".html", ".js", ".css", ".svg", ".json", ".txt"]);
 /** Packages whose code or letters are in the page, and where their licences lie. */
 const LICENCES = {
   "svelte.txt": ["svelte", "LICENSE.md"],
+  "mpegts.txt": ["mpegts.js", "LICENSE"],
+  "uqr.txt": ["uqr", "LICENSE"],
   "figtree.txt": ["@fontsource-variable/figtree", "LICENSE"],
 };
-const PLAYER = "src/player/engine.ts";
+const PLAYER = "src/player/Player.svelte";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 const manifestFile = join(dist, ".vite", "manifest.json");
@@ -21,9 +22,9 @@ const manifest = JSON.parse(readFileSync(manifestFile, "utf8"));
 rmSync(dirname(manifestFile), { recursive: true });
 
 mkdirSync(join(dist, "licences"), { recursive: true });
-const { resolve } = createRequire(import.meta.url);
+const packages = fileURLToPath(new URL("../node_modules/", import.meta.url));
 for (const [name, [packageName, file]] of Object.entries(LICENCES)) {
-  copyFileSync(join(dirname(resolve(`${packageName}/package.json`)), file), join(dist, "licences", name));
+  copyFileSync(join(packages, packageName, file), join(dist, "licences", name));
 }
 
 const sent = new Map();

@@ -14,6 +14,8 @@ const ASK_AGAIN_MS = 2000;
 class Box {
   phase: Phase = $state("asking");
   setup: SetupState | null = $state.raw(null);
+  /** The box was claimed right here, and is being set up. */
+  claimedHere = false;
   me: Me | null = $state.raw(null);
 
   system: System | null = $state.raw(null);

@@ -42,3 +42,11 @@ function isUrl(text: string): boolean {
 export function host(peer: string): string {
   return peer.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }
+
+/** How a key looks while it is typed; nothing is said of whether the platform takes it. */
+export function keyLook(key: string): "empty" | "spaces" | "short" | "good" {
+  const text = key.trim();
+  if (text === "") return "empty";
+  if (/\s/.test(text) || isUrl(text)) return "spaces";
+  return text.length < 8 ? "short" : "good";
+}
