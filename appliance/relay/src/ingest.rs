@@ -94,7 +94,9 @@ impl Session {
             role: "publish",
             since: clock::rfc3339(self.since),
             bytes_received: self.bytes.get(),
+            bytes_sent: 0,
             frames_lost,
+            frames_dropped: 0,
         }
     }
 }

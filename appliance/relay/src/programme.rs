@@ -125,6 +125,11 @@ impl Programme {
         }
     }
 
+    /// Whether there is sound, and whether there is a picture.
+    pub(crate) fn has_audio_video(&self) -> (bool, bool) {
+        (self.tracks.has_audio(), self.tracks.has_video())
+    }
+
     /// Bytes that the slowest reader has before it.
     pub(crate) fn longest_backlog(&self) -> usize {
         let slowest = self.readers.iter().filter_map(Weak::upgrade).map(|r| r.place()).min();

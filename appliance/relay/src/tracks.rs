@@ -106,6 +106,10 @@ impl Tracks {
         self.list.iter().any(|t| t.media == Media::Video)
     }
 
+    pub(crate) fn has_audio(&self) -> bool {
+        self.list.iter().any(|t| t.media == Media::Audio)
+    }
+
     pub(crate) fn frames_lost(&self) -> u64 {
         self.lost
     }
