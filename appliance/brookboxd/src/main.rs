@@ -3,13 +3,17 @@
 //! Only arguments, wiring, signals and exit codes are here. See `brookboxd(1)`.
 
 mod args;
+mod certificate;
 mod commands;
 mod config;
 mod daemon;
+mod discovery;
 mod failure;
+mod https;
 mod log;
 mod memory;
 mod variables;
+mod watchdog;
 
 use std::process::ExitCode;
 

@@ -21,6 +21,7 @@ pub(crate) enum Command {
     Disconnect(Id),
     Block(IpAddr, Duration),
     Listen,
+    Ping,
     Stop,
 }
 
@@ -74,6 +75,11 @@ impl Handle {
     /// refused whose input is just being read.
     pub async fn listen(&self) -> Result<(), Ended> {
         self.call(Command::Listen).await.map(|_| ())
+    }
+
+    /// Returns once the engine's own thread has turned: what proves that it lives, for a watchdog.
+    pub async fn ping(&self) -> Result<(), Ended> {
+        self.call(Command::Ping).await.map(|_| ())
     }
 
     /// Adds an input or replaces it. A publisher stays unless the input was disabled or its key changed.

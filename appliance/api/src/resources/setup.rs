@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Certificate};
 use crate::bridge;
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
@@ -66,6 +66,8 @@ pub(crate) struct Setup {
     language: Option<String>,
     /// Whether a set-up from where you are needs the code that `brookboxd setup-code` prints.
     code_needed: bool,
+    /// The way in by HTTPS, to be compared with what the box's screen shows; `null`: there is none.
+    https: Option<Certificate>,
 }
 
 /// `POST /setup`
@@ -126,7 +128,8 @@ pub(crate) async fn get(
     let (box_name, language) =
         app.db(|store| Ok::<_, brookbox_store::Error>((store.setting("boxName")?, store.setting("language")?))).await?;
     let claimed = app.claimed();
-    Ok(Json(Setup { claimed, box_name, language, code_needed: !claimed && !may_claim(&app, connection, &headers) }))
+    let code_needed = !claimed && !may_claim(&app, connection, &headers);
+    Ok(Json(Setup { claimed, box_name, language, code_needed, https: app.certificate() }))
 }
 
 /// Claims the box, once.
@@ -170,7 +173,7 @@ pub(crate) async fn post(
         app.set_claimed();
     }
     claimed?;
-    app.hosts.set_box_name(&new.box_name);
+    app.set_box_name(&new.box_name);
     app.note(Deed::Claimed { username: &owner.username, address: connection.address() }.event(None)).await;
     settle(&app).await;
     let device = people::remember_device(&app, &owner.id, connection, &headers).await;

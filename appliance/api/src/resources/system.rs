@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Certificate};
 use crate::fields::{self, Fields};
 use crate::problem::Problem;
 use crate::resources::setup::{self, LANGUAGES};
@@ -31,6 +31,8 @@ pub(crate) struct System {
     /// Where publishers connect, as bound here.
     #[schema(example = "0.0.0.0:1935")]
     rtmp: String,
+    /// The way in by HTTPS; `null`: there is none.
+    https: Option<Certificate>,
 }
 
 /// When, from where and by whom the box was claimed.
@@ -79,6 +81,7 @@ fn view(app: &App, stored: Stored) -> System {
         language: stored.language,
         claim: stored.claim,
         rtmp: app.engine.rtmp().to_string(),
+        https: app.certificate(),
     }
 }
 
@@ -101,7 +104,7 @@ pub(crate) async fn patch(State(app): State<App>, body::Json(patch): body::Json)
         store.put_setting("language", &language)
     })
     .await?;
-    app.hosts.set_box_name(&stored.box_name);
+    app.set_box_name(&stored.box_name);
     Ok(Json(view(&app, stored)))
 }
 
