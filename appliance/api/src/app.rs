@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use brookbox_relay::Handle;
@@ -30,6 +30,8 @@ pub struct ApiConfig {
     pub allowed_hosts: Vec<String>,
     /// Whether the set-up may come from the network without a code: on the box's image, never on a shared machine.
     pub claim_from_lan: bool,
+    /// Whether somebody with a hand on the box has asked, at this start, to be let in without the password.
+    pub password_reset: bool,
     /// The names for which `${NAME}` has a value, so that a misspelt one is found when it is written.
     pub variable_names: BTreeSet<String>,
     /// The program's version.
@@ -62,6 +64,9 @@ pub struct Certificate {
     pub self_signed: bool,
 }
 
+/// How long after a start an owner may set a new password without the old one.
+const RESET_TIME: Duration = Duration::from_secs(15 * 60);
+
 /// What a box is called that was given no name.
 pub(crate) const DEFAULT_NAME: &str = "brookbox";
 
@@ -84,13 +89,15 @@ pub(crate) struct Shared {
     pub(crate) hosts: Hosts,
     identity: watch::Sender<Identity>,
     certificate: RwLock<Option<Certificate>>,
+    /// Until then an owner may set a new password without the old one.
+    reset_until: Mutex<Option<Instant>>,
     pub(crate) counters: Counters,
     /// Held from a write to the store until the engine has it: two changes reach both in the same order.
     pub(crate) writes: tokio::sync::Mutex<()>,
     /// Held while a password is hashed or checked.
     pub(crate) hashing: Hashing,
     /// Held while the list of known devices is changed.
-    pub(crate) devices: std::sync::Mutex<()>,
+    pub(crate) devices: Mutex<()>,
     pub(crate) started: Instant,
 }
 
@@ -106,18 +113,19 @@ impl Api {
         let shared = Shared {
             identity: watch::Sender::new(Identity { box_name, claimed: store.claimed()? }),
             live: Live::new(&engine.snapshot()),
-            config,
-            store,
-            engine,
             guesses: Guesses::default(),
             sockets: Sockets::default(),
             hosts,
             certificate: RwLock::default(),
+            reset_until: Mutex::new(config.password_reset.then(|| Instant::now() + RESET_TIME)),
             counters: Counters::default(),
             writes: tokio::sync::Mutex::default(),
             hashing: Hashing::default(),
-            devices: std::sync::Mutex::default(),
+            devices: Mutex::default(),
             started: Instant::now(),
+            config,
+            store,
+            engine,
         };
         Ok(Self { app: Arc::new(shared) })
     }
@@ -131,6 +139,18 @@ impl Api {
     /// The host name that is announced on the network by now, as `brookbox-2.local`: the box answers to it.
     pub fn set_announced(&self, host: &str) {
         self.app.hosts.set_announced(host);
+    }
+
+    /// The certificate that is shown over HTTPS, if that is on.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.app.certificate()
+    }
+
+    /// How long an owner may still set a new password without the old one.
+    #[must_use]
+    pub fn password_reset_left(&self) -> Option<Duration> {
+        self.app.reset_left()
     }
 
     /// The certificate that is shown over HTTPS by now.
@@ -162,6 +182,18 @@ impl Shared {
     /// The certificate that is shown over HTTPS, if that is on.
     pub(crate) fn certificate(&self) -> Option<Certificate> {
         self.certificate.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long an owner may still set a new password without the old one.
+    pub(crate) fn reset_left(&self) -> Option<Duration> {
+        let until = *self.reset_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until?.checked_duration_since(Instant::now())
+    }
+
+    /// Ends that; says whether it was still so. Of many who try at once, one gets it.
+    pub(crate) fn take_reset(&self) -> bool {
+        let until = self.reset_until.lock().unwrap_or_else(PoisonError::into_inner).take();
+        until.is_some_and(|until| Instant::now() < until)
     }
 
     /// The box was given a name.

@@ -79,6 +79,16 @@ pub(crate) enum Command {
         /// Whose; not needed where there is one owner
         user: Option<String>,
     },
+    /// Show the box's addresses and state on this console, for as long as it runs
+    Screen,
+    /// Ask the running daemon on every listener whether it is well, and have it do a durable write
+    Healthy {
+        /// Go on trying for so long, s
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        wait: u64,
+    },
+    /// Read a password from standard input and print its hash, for brookbox.toml
+    HashPassword,
     /// Print the description of the HTTP API (OpenAPI 3.1, JSON)
     Openapi,
 }

@@ -243,7 +243,8 @@ fn certified(
     CertifiedKey::from_der(chain, key, &ring::default_provider()).map(Arc::new)
 }
 
-fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+/// SHA-256 of a certificate, as browsers show it.
+pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     let pairs: Vec<_> = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::args::Options;
 use crate::failure::Failure;
+use crate::first_boot;
 
 const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 const RTMP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1935);
@@ -36,6 +37,14 @@ pub(crate) struct Config {
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) claim_from_lan: bool,
     pub(crate) mdns: bool,
+    /// `brookbox.toml` on the disk's first partition.
+    pub(crate) first_boot: Option<PathBuf>,
+    /// Files that let an owner in who lost the password.
+    pub(crate) reset_files: Vec<PathBuf>,
+    /// Where the screen reads the state; `None`: in the data directory.
+    pub(crate) status_socket: PathBuf,
+    /// A folder of notices for the screen, one sentence a file.
+    pub(crate) notices: Option<PathBuf>,
 }
 
 /// The file. Unknown names are errors: a misspelt limit must not pass for one.
@@ -50,6 +59,8 @@ struct File {
     http: Http,
     tls: Tls,
     mdns: Mdns,
+    first_boot: FirstBoot,
+    screen: Screen,
     variables: Variables,
     limits: BoxLimits,
 }
@@ -86,6 +97,22 @@ impl Default for Mdns {
     fn default() -> Self {
         Self { enabled: true }
     }
+}
+
+/// `[first_boot]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FirstBoot {
+    file: Option<PathBuf>,
+    reset_files: Vec<PathBuf>,
+}
+
+/// `[screen]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Screen {
+    socket: Option<PathBuf>,
+    notices: Option<PathBuf>,
 }
 
 /// `[variables]`
@@ -130,6 +157,7 @@ impl Config {
             Some(dir) => dir,
             None => default_data_dir()?,
         };
+        let status_socket = file.screen.socket.unwrap_or_else(|| data_dir.join("status"));
         let web_dir = options.web_dir.clone().or(file.web_dir);
         let web_dir = web_dir.or_else(|| Some(PathBuf::from(SYSTEM_WEB_DIR)).filter(|dir| dir.is_dir()));
         Ok(Self {
@@ -146,6 +174,10 @@ impl Config {
             allowed_hosts: file.http.0.allowed_hosts,
             claim_from_lan: file.http.0.claim_from_lan,
             mdns: options.mdns.unwrap_or(file.mdns.enabled),
+            reset_files: first_boot::reset_files(file.first_boot.reset_files, file.first_boot.file.as_deref()),
+            first_boot: file.first_boot.file,
+            status_socket,
+            notices: file.screen.notices,
         })
     }
 }

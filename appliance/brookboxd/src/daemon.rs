@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use brookbox_api::{Api, ApiConfig};
@@ -17,7 +18,8 @@ use crate::config::Config;
 use crate::discovery::Discovery;
 use crate::failure::Failure;
 use crate::https::Https;
-use crate::{discovery, log, variables, watchdog};
+use crate::status::{self, Listeners};
+use crate::{discovery, first_boot, log, variables, watchdog};
 
 /// The HTTP side has this long to end what it is answering.
 const HTTP_END: Duration = Duration::from_millis(500);
@@ -37,6 +39,7 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
         tracing::warn!(file = %file.display(), "every user can read the variables file, which holds secrets: chmod 600");
     }
     let variable_names = variables.iter().map(|(name, _)| name.clone()).collect();
+    let first = first_boot::run(&config, &store).map_err(|error| store_failure(&error))?;
     let (http, http_address) = listen("HTTP", "--http", config.http)?;
     let box_name: Option<String> = store.setting("boxName").map_err(|error| store_failure(&error))?;
     let host = format!("{}.local", box_name.as_deref().unwrap_or("brookbox"));
@@ -61,6 +64,7 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
             web_dir: config.web_dir.clone(),
             allowed_hosts: config.allowed_hosts.clone(),
             claim_from_lan: config.claim_from_lan,
+            password_reset: first.reset,
             variable_names,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..ApiConfig::default()
@@ -73,6 +77,13 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
     if let Some(address) = https_address {
         ready.push_str(&format!(" https={address}"));
     }
+    let listeners = Listeners { http: http_address, https: https_address, rtmp: engine.rtmp() };
+    let screen = Screen {
+        listeners,
+        socket: config.status_socket.clone(),
+        problems: first.problems,
+        notices: config.notices.clone(),
+    };
     let announced = config.mdns.then(|| discovery::id(&store)).transpose().map_err(|error| store_failure(&error))?;
     // HTTP, storage and password hashing: a thread of their own, beside the engine's.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -81,11 +92,20 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
         .thread_keep_alive(Duration::from_secs(2))
         .build()
         .map_err(Failure::other)?;
-    let result = runtime.block_on(serve(http, https, api, store, engine, reports, announced, &ready));
+    let result = runtime.block_on(serve(http, https, api, store, engine, reports, announced, screen, &ready));
     runtime.shutdown_timeout(HTTP_END);
     result
 }
 
+/// What the screen is to show, and where it asks.
+struct Screen {
+    listeners: Listeners,
+    socket: PathBuf,
+    problems: Vec<String>,
+    notices: Option<PathBuf>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything that runs, put together in one place")]
 async fn serve(
     http: TcpListener,
     https: Option<Https>,
@@ -94,6 +114,7 @@ async fn serve(
     engine: Handle,
     reports: Reports,
     announced: Option<String>,
+    screen: Screen,
     ready: &str,
 ) -> Result<(), Failure> {
     let http = tokio::net::TcpListener::from_std(http).map_err(Failure::other)?;
@@ -102,11 +123,24 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
     brookbox_api::sync(&store, &engine).await.map_err(Failure::other)?;
     engine.listen().await.map_err(Failure::other)?;
-    let reporting = tokio::spawn(brookbox_api::run_reports(store, reports));
+    let reporting = tokio::spawn(brookbox_api::run_reports(store.clone(), reports));
     let (stop, mut stopped) = watch::channel(false);
     let mut found = announced.map(|id| Discovery::begin(api.clone(), id, http_address, engine.rtmp()));
     let host = host_now(&api, found.as_ref());
     let https = https.map(|https| https.serve(api.clone(), host)).transpose()?;
+    let announced = found.as_ref().map(Discovery::announced);
+    let showing = tokio::spawn(status::serve(
+        screen.socket,
+        status::Source {
+            api: api.clone(),
+            engine: engine.clone(),
+            store: store.clone(),
+            listeners: screen.listeners,
+            host: announced.map(|told| Box::new(move || told.borrow().host.clone()) as Box<_>),
+            problems: screen.problems,
+            notices: screen.notices,
+        },
+    ));
     let serving = tokio::spawn(brookbox_api::serve_both(http, https, api, async move {
         let _ = stopped.wait_for(|stop| *stop).await;
     }));
@@ -129,6 +163,8 @@ async fn serve(
     };
     tracing::info!("stopping");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    // It holds the engine, whose last words are waited for.
+    showing.abort();
     let down = async {
         let goodbye = async {
             if let Some(found) = found {

@@ -13,7 +13,7 @@ use crate::certificate::{self, About, Shown, Source};
 use crate::failure::Failure;
 
 /// How often names, addresses and the calendar are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// HTTPS, listening.
 pub(crate) struct Https {

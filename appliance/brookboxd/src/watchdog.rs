@@ -1,7 +1,6 @@
 //! The watchdog of systemd (sd_watchdog_enabled(3)): fed by the engine's own thread, not by a timer beside it.
 
 use std::future::pending;
-use std::time::Duration;
 
 use brookbox_relay::Handle;
 use sd_notify::NotifyState;
