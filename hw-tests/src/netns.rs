@@ -65,6 +65,18 @@ impl Network {
         Ok(near)
     }
 
+    /// Lays a cable between two switches.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn join(&mut self, one: &str, other: &str) -> Result<()> {
+        self.links += 1;
+        let (near, far) = (format!("port{}a", self.links), format!("port{}b", self.links));
+        self.ip(one, &format!("link add {near} type veth peer name {far} netns {}", self.full(other)))?;
+        self.ip(one, &format!("link set {near} master br0 up"))?;
+        self.ip(other, &format!("link set {far} master br0 up"))
+    }
+
     /// `ip …` on a machine.
     ///
     /// # Errors

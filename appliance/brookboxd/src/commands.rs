@@ -1,11 +1,13 @@
 //! What can be done beside running. Their answers go to standard output.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, ErrorKind, Read, Write};
 
 use brookbox_store::{Error as StoreError, Finding, Role, Severity, Store};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::args::Options;
+use crate::certificate::Source;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::variables;
@@ -28,6 +30,12 @@ pub(crate) fn check(options: &Options) -> Result<(), Failure> {
         print("configuration  none, the defaults hold")?;
     }
     for failure in config.wrong_roots() {
+        wrong += 1;
+        failure.print();
+    }
+    if let Some((certificate, key)) = config.certificate.clone()
+        && let Err(failure) = (Source::Given { certificate, key }).load("localhost", &BTreeSet::new())
+    {
         wrong += 1;
         failure.print();
     }

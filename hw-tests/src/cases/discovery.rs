@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("discovery/another address, and a pulled cable", another_address).timing(),
     Case::new("discovery/each link hears of its own addresses", own_addresses),
     Case::new("discovery/set-up, a new name and goodbye are told", news),
+    Case::new("discovery/two networks that are joined", joined).limit(240),
     Case::new("discovery/avahi finds the box", avahi).optional(),
 ];
 
@@ -223,5 +224,28 @@ fn avahi(ctx: &Ctx) -> Result<()> {
     ensure!(said.contains("brookbox.local\t10.77.0.11"), "{said}");
     ensure!(said.contains("brookbox.local\tfe80:"), "{said}");
     ensure!(said.lines().any(|line| line.starts_with("=;") && line.contains("setup=open")), "{said}");
+    Ok(())
+}
+
+/// Two boxes that each had the name, on networks that are joined later.
+fn joined(ctx: &Ctx) -> Result<()> {
+    let Some(mut network) = network(ctx, &["box1"])? else { return Ok(()) };
+    network.switch("other")?;
+    network.machine("box2")?;
+    network.cable("box2", "other", &["10.77.0.12/24"])?;
+    let first = Found::start(ctx, &network, "box1")?;
+    let second = Found::start(ctx, &network, "box2")?;
+    network.join("lan", "other")?;
+    let begun = Instant::now();
+    let kept = |found: &Found| Ok::<_, anyhow::Error>(!found.process.said().contains("brookbox-2.local"));
+    crate::wait::until(
+        secs(150),
+        "one of the two to give way",
+        || Ok((kept(&first)? != kept(&second)?).then_some(())),
+    )?;
+    ctx.note(format!("{:.0} s until one gave way", begun.elapsed().as_secs_f64()));
+    let (keeps, gives) = if kept(&first)? { ("10.77.0.11", "10.77.0.12") } else { ("10.77.0.12", "10.77.0.11") };
+    resolve(ctx, &network, "client", "brookbox-2.local", gives)?;
+    resolve(ctx, &network, "client", "brookbox.local", keeps)?;
     Ok(())
 }

@@ -62,8 +62,16 @@ pub struct Announced {
 pub async fn announce(wanted: watch::Receiver<Wanted>, told: watch::Sender<Announced>) {
     let (news, heard) = mpsc::channel(64);
     let first = wanted.borrow().clone();
-    let announcer =
-        Announcer { now: first, taken: 0, links: BTreeMap::new(), generation: 0, hold_until: None, news, told };
+    let announcer = Announcer {
+        now: first,
+        taken: 0,
+        links: BTreeMap::new(),
+        generation: 0,
+        contested: false,
+        hold_until: None,
+        news,
+        told,
+    };
     announcer.run(wanted, heard).await;
 }
 
@@ -75,6 +83,8 @@ struct Announcer {
     links: BTreeMap<u32, Link>,
     /// Counts responders, so that late news of one that was ended are told from those of its successor.
     generation: u64,
+    /// Whether the name was found with somebody else once, after it had been probed for.
+    contested: bool,
     /// Nothing is announced until then.
     hold_until: Option<Instant>,
     news: mpsc::Sender<(u32, u64, News)>,
@@ -174,6 +184,7 @@ impl Announcer {
         self.now = new;
         if renamed {
             self.taken = 0;
+            self.contested = false;
             self.hold_until = None;
             self.end_all().await;
             self.look();
@@ -208,12 +219,26 @@ impl Announcer {
                 tokio::spawn(responder::ask(host, reporter));
             }
             News::Taken => self.give_way(index).await,
+            // What was heard may be an address that the box had before.
+            News::Heard(addresses) if !is_own(&addresses) => {
+                let reporter = Reporter { index, generation, to: self.news.clone() };
+                tokio::spawn(responder::ask(host, reporter));
+            }
+            News::Heard(_) => {}
             News::Holders(holders) => {
-                let (name, served) = (link.name.clone(), link.served.clone());
-                if is_own(&holders) {
-                    self.begin(index, name, served, false);
-                } else {
-                    self.give_way(index).await;
+                let (name, served, was_asked) = (link.name.clone(), link.served.clone(), link.responder.is_none());
+                match (is_own(&holders), was_asked) {
+                    (true, true) => self.begin(index, name, served, false),
+                    (true, false) => {}
+                    (false, true) => self.give_way(index).await,
+                    (false, false) if holders.is_empty() => {}
+                    // Both had the name, each on a network of its own. Whoever loses the probing gives way; a rival that
+                    // does not probe keeps the name.
+                    (false, false) if !self.contested => {
+                        self.contested = true;
+                        self.begin(index, name, served, true);
+                    }
+                    (false, false) => self.give_way(index).await,
                 }
             }
         }
@@ -223,6 +248,7 @@ impl Announcer {
     async fn give_way(&mut self, index: u32) {
         let taken = self.label();
         self.taken = self.taken.saturating_add(1);
+        self.contested = false;
         tracing::warn!(
             link = self.links.get(&index).map(|link| &link.name),
             taken = format!("{taken}.local"),

@@ -28,7 +28,9 @@ pub(super) enum News {
     Announced(String),
     /// Somebody answers to the host's name or a service's.
     Taken,
-    /// The addresses of whoever answers to the host's name.
+    /// Addresses that were announced for the host's name, by the box itself or by others.
+    Heard(BTreeSet<IpAddr>),
+    /// The addresses of whoever answers to the host's name, asked now.
     Holders(BTreeSet<IpAddr>),
 }
 
@@ -50,6 +52,7 @@ impl Reporter {
 /// The responder of one link.
 pub(super) struct Responder {
     daemon: ServiceDaemon,
+    reporter: Reporter,
     /// Full names of the services that have not been announced yet.
     awaited: BTreeSet<String>,
 }
@@ -65,7 +68,7 @@ impl Responder {
         reporter: Reporter,
     ) -> Result<Self, Error> {
         let daemon = daemon_on(reporter.index)?;
-        forward(&daemon, reporter);
+        forward(&daemon, reporter.clone());
         let mut awaited = BTreeSet::new();
         for service in &wanted.services {
             let info = info(service, host, wanted, probe)?;
@@ -74,7 +77,7 @@ impl Responder {
             }
             daemon.register(info)?;
         }
-        Ok(Self { daemon, awaited })
+        Ok(Self { daemon, reporter, awaited })
     }
 
     /// Whether all that can be reached on this link is announced.
@@ -87,8 +90,24 @@ impl Responder {
         let last = self.awaited.remove(&service.to_lowercase()) && self.awaited.is_empty();
         if last {
             self.update(host, wanted);
+            self.listen(host);
         }
         last
+    }
+
+    /// Hears who else announces the name from now on: two networks may be joined (RFC 6762, section 9).
+    fn listen(&self, host: &str) {
+        let Ok(answers) = self.daemon.resolve_hostname(&format!("{host}.local."), None) else { return };
+        let reporter = self.reporter.clone();
+        tokio::spawn(async move {
+            while let Ok(answer) = answers.recv_async().await {
+                if let HostnameResolutionEvent::AddressesFound(_, found) = answer
+                    && !reporter.tell(News::Heard(found.iter().map(mdns_sd::ScopedIp::to_ip_addr).collect())).await
+                {
+                    break;
+                }
+            }
+        });
     }
 
     /// Announces what has changed under the same names. Those are the box's on this link: nothing is probed for, now and
