@@ -34,6 +34,8 @@ pub(crate) enum Access {
     InPerson(Role),
     /// The same, with the password entered in the last ten minutes.
     Fresh(Role),
+    /// A person or token of any role, or somebody with a watch link.
+    Watch,
     /// Scope `metrics`, or a program on the box itself.
     Metrics,
 }
@@ -47,6 +49,7 @@ impl Access {
             Self::Role(role) => (Some(role), Some(scope_for(role)), false, false, false),
             Self::InPerson(role) => (Some(role), None, true, false, false),
             Self::Fresh(role) => (Some(role), None, true, true, false),
+            Self::Watch => (Some(Role::Viewer), Some(Scope::Read), false, false, false),
             Self::Metrics => (None, Some(Scope::Metrics), false, false, true),
         };
         json!({
@@ -55,6 +58,7 @@ impl Access {
             "inPersonOnly": in_person,
             "recentPassword": password,
             "beforeClaim": before_claim,
+            "watchLink": self == Self::Watch,
             "fromLoopback": self == Self::Metrics,
         })
     }

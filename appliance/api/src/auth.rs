@@ -1,5 +1,6 @@
 //! Who asks: cookies, tokens, and the rule of the route.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,13 +9,14 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use brookbox_store::{Role, Scope, SignIn, Time, Token, User};
+use brookbox_store::{Role, Scope, SignIn, Time, Token, User, WatchLink};
 use brookbox_vault::TokenHash;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::access::{Access, role_of};
 use crate::app::App;
 use crate::body;
+use crate::net;
 use crate::problem::{Code, Problem};
 use crate::security::{self, Connection};
 use crate::sockets::Credential;
@@ -89,6 +91,7 @@ impl Caller {
         match access {
             Access::Open | Access::Claimed => Ok(()),
             Access::Role(role) => at_least(role),
+            Access::Watch => at_least(Role::Viewer),
             Access::InPerson(role) => self.in_person().and_then(|_| at_least(role)),
             Access::Fresh(role) => {
                 let sign_in = self.in_person()?;
@@ -121,6 +124,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// Who watches.
+pub(crate) enum Watcher {
+    Caller(Box<Caller>),
+    Link(Arc<WatchLink>),
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Watcher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if let Some(link) = parts.extensions.get::<Arc<WatchLink>>() {
+            return Ok(Self::Link(link.clone()));
+        }
+        let caller = parts.extensions.get::<Caller>().cloned();
+        caller.map(|caller| Self::Caller(Box::new(caller))).ok_or_else(|| Code::NotSignedIn.into())
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Connection {
     type Rejection = Problem;
 
@@ -137,9 +158,11 @@ pub(crate) async fn check(State((app, access)): State<(App, Access)>, mut reques
         None => Err(Code::Internal.into()),
     };
     match admitted {
-        Ok(caller) => {
-            if let Some(caller) = caller {
-                request.extensions_mut().insert(caller);
+        Ok(admitted) => {
+            match admitted {
+                Admitted::Anybody => {}
+                Admitted::Caller(caller) => _ = request.extensions_mut().insert(*caller),
+                Admitted::Link(link) => _ = request.extensions_mut().insert(link),
             }
             answer(request, next).await
         }
@@ -165,27 +188,59 @@ async fn answer(request: Request, next: Next) -> Response {
     })
 }
 
-async fn admit(
-    app: &App,
-    access: Access,
-    headers: &HeaderMap,
-    connection: Connection,
-) -> Result<Option<Caller>, Problem> {
+/// Who was let in.
+enum Admitted {
+    Anybody,
+    Caller(Box<Caller>),
+    Link(Arc<WatchLink>),
+}
+
+async fn admit(app: &App, access: Access, headers: &HeaderMap, connection: Connection) -> Result<Admitted, Problem> {
     if access == Access::Open {
-        return Ok(None);
+        return Ok(Admitted::Anybody);
     }
     if access == Access::Metrics && is_from_this_machine(headers, connection) {
-        return Ok(None);
+        return Ok(Admitted::Anybody);
     }
     if !app.claimed() {
         return Err(Code::NotClaimed.into());
     }
     if !access.needs_caller() {
-        return Ok(None);
+        return Ok(Admitted::Anybody);
     }
-    let caller = caller(app, headers, connection).await?;
+    let caller = match caller(app, headers, connection).await {
+        Err(problem) if access == Access::Watch && problem.code() == Code::NotSignedIn => {
+            let link = watch_link(app, headers, connection).await?;
+            return link.map(|link| Admitted::Link(Arc::new(link))).ok_or(problem);
+        }
+        caller => caller?,
+    };
     caller.may(access)?;
-    Ok(Some(caller))
+    Ok(Admitted::Caller(Box::new(caller)))
+}
+
+/// The watch link that a request's cookie names, for those who may use one.
+pub(crate) async fn watch_link(
+    app: &App,
+    headers: &HeaderMap,
+    connection: Connection,
+) -> Result<Option<WatchLink>, Problem> {
+    let Some(secret) = cookie(headers, watch_cookie(connection.secure)) else { return Ok(None) };
+    let hash = TokenHash::of(&secret);
+    let found = app.db(move |store| store.watch_link(&hash, Time::now())).await?;
+    if found.is_some() {
+        check_watch_address(connection)?;
+    }
+    Ok(found)
+}
+
+/// A watch link is for the box's own network.
+pub(crate) fn check_watch_address(connection: Connection) -> Result<(), Problem> {
+    let address = connection.address();
+    if net::is_home(address) || address.is_loopback() {
+        return Ok(());
+    }
+    Err(Problem::new(Code::NotAllowed).detail("A watch link works in the box's own network only."))
 }
 
 /// Whether a program on this very machine asks, and not a proxy on it for somebody else.
@@ -230,6 +285,11 @@ const fn device_cookie(secure: bool) -> &'static str {
     if secure { "__Host-brookbox-device" } else { "brookbox-device" }
 }
 
+/// This one has a path of its own, which `__Host-` does not allow.
+const fn watch_cookie(secure: bool) -> &'static str {
+    if secure { "__Secure-brookbox-watch" } else { "brookbox-watch" }
+}
+
 /// The first cookie of this name.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<SecretString> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -252,9 +312,20 @@ pub(crate) fn set_device(secret: &SecretString, secure: bool) -> (HeaderName, He
     set_cookie(device_cookie(secure), secret.expose_secret(), DEVICE_AGE, secure)
 }
 
+/// `Set-Cookie` for somebody who watches: it reaches nothing but `/play`, and ends with the link.
+pub(crate) fn set_watch(secret: &SecretString, link: &WatchLink, secure: bool) -> (HeaderName, HeaderValue) {
+    let left = u64::try_from(link.expires_at.as_ms() - Time::now().as_ms()).unwrap_or_default();
+    let age = Duration::from_millis(left);
+    set_cookie_at(watch_cookie(secure), secret.expose_secret(), "/play", age, secure)
+}
+
 fn set_cookie(name: &str, value: &str, age: Duration, secure: bool) -> (HeaderName, HeaderValue) {
+    set_cookie_at(name, value, "/", age, secure)
+}
+
+fn set_cookie_at(name: &str, value: &str, path: &str, age: Duration, secure: bool) -> (HeaderName, HeaderValue) {
     let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}", age.as_secs());
+    let text = format!("{name}={value}; Path={path}; Max-Age={}; HttpOnly; SameSite=Strict{secure}", age.as_secs());
     // Names and values are letters and digits of our own making; were they not, an empty header gives nothing away.
     let mut header = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
     header.set_sensitive(true);

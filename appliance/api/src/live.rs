@@ -24,7 +24,7 @@ use crate::fields;
 use crate::problem::{Code, Problem};
 use crate::resources::status::{Status, changed_at_once};
 use crate::security::{self, Connection};
-use crate::sockets::{Place, Sockets};
+use crate::sockets::{PER_CREDENTIAL, Place, Sockets};
 
 /// How often figures are told.
 const TICK: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const BEHIND: usize = 16;
 /// Longest that one message may take to be sent.
 const SEND_TIME: Duration = Duration::from_secs(5);
 /// Largest message from a socket; what they hold is not read.
-const INBOUND: usize = 4 << 10;
+pub(crate) const INBOUND: usize = 4 << 10;
 /// Most messages from a socket in ten seconds.
 const INBOUND_COUNT: u32 = 100;
 
@@ -170,7 +170,7 @@ pub(crate) async fn live(
 ) -> Result<Response, Problem> {
     security::check_upgrade(&app, &headers, connection)?;
     let upgrade = upgrade.map_err(|_| Code::UpgradeRequired)?;
-    let place = Sockets::take(&app, caller.credential(), caller.user.role)?;
+    let place = Sockets::take(&app, caller.credential(), caller.user.role, PER_CREDENTIAL)?;
     // A number that is none is treated like one that is too old.
     let since = query.iter().find(|(name, _)| name == "since").and_then(|(_, since)| since.parse().ok());
     let upgrade = upgrade.max_message_size(INBOUND).max_frame_size(INBOUND).max_write_buffer_size(HISTORY_BYTES * 2);
@@ -208,7 +208,7 @@ async fn converse(app: &App, socket: &mut WebSocket, close: &watch::Receiver<boo
             return close;
         }
     }
-    let mut inbound = Inbound { since: Instant::now(), count: 0 };
+    let mut inbound = Inbound::default();
     loop {
         tokio::select! {
             biased;
@@ -249,15 +249,21 @@ async fn send(socket: &mut WebSocket, text: Utf8Bytes, close: &mut watch::Receiv
 }
 
 /// How much a socket has sent lately.
-struct Inbound {
+pub(crate) struct Inbound {
     since: Instant,
     count: u32,
 }
 
+impl Default for Inbound {
+    fn default() -> Self {
+        Self { since: Instant::now(), count: 0 }
+    }
+}
+
 impl Inbound {
-    fn is_too_much(&mut self) -> bool {
+    pub(crate) fn is_too_much(&mut self) -> bool {
         if self.since.elapsed() > Duration::from_secs(10) {
-            *self = Self { since: Instant::now(), count: 0 };
+            *self = Self::default();
         }
         self.count += 1;
         self.count > INBOUND_COUNT

@@ -52,6 +52,8 @@ enum Gives {
     One(u16, String),
     List(String),
     Text(u16),
+    /// Bytes of this media type.
+    Media(&'static str),
     Any(u16),
     Upgrade,
 }
@@ -125,6 +127,12 @@ impl Doc {
         self
     }
 
+    /// Bytes of a media type.
+    pub(crate) fn gives_media(mut self, media_type: &'static str) -> Self {
+        self.gives = Gives::Media(media_type);
+        self
+    }
+
     pub(crate) fn upgrades(mut self) -> Self {
         self.gives = Gives::Upgrade;
         self
@@ -167,6 +175,10 @@ fn document() -> Value {
                     "type": "apiKey", "in": "cookie", "name": "brookbox",
                     "description": "A sign-in from POST /login. Over https the cookie is called __Host-brookbox.",
                 },
+                "watchLink": {
+                    "type": "apiKey", "in": "cookie", "name": "brookbox-watch",
+                    "description": "A watch link, from POST /play/watch. Over https the cookie is called __Secure-brookbox-watch.",
+                },
                 "token": {"type": "http", "scheme": "bearer", "description": "An API token from POST /tokens."},
             },
         },
@@ -185,8 +197,8 @@ A write needs `Origin` of the box's own page or a token, and `Content-Type: appl
 a JSON merge patch (RFC 7396).
 
 `x-brookbox-access` says for each operation who may: the least `role` of a person, the least `scope` of a token (`null`: no \
-token may), whether the password has to have been entered in the last ten minutes (`recentPassword`), whether it works \
-before the box is claimed (`beforeClaim`) and without a sign-in for programs on the box itself (`fromLoopback`).";
+token may), whether the password has to have been entered in the last ten minutes (`recentPassword`), whether a watch link is enough (`watchLink`), whether \
+it works before the box is claimed (`beforeClaim`) and without a sign-in for programs on the box itself (`fromLoopback`).";
 
 fn operation(route: &Route) -> Value {
     let Route { method, path, access, doc, .. } = route;
@@ -234,13 +246,14 @@ fn security(access: Access) -> Value {
     match access {
         Access::Open | Access::Claimed => json!([]),
         Access::Role(_) => json!([{"cookie": []}, {"token": []}]),
+        Access::Watch => json!([{"cookie": []}, {"token": []}, {"watchLink": []}]),
         Access::InPerson(_) | Access::Fresh(_) => json!([{"cookie": []}]),
         Access::Metrics => json!([{}, {"token": []}]),
     }
 }
 
 fn parameters(path: &str, doc: &Doc) -> Vec<Value> {
-    let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.split_once('}').map(|(name, _)| name));
     let in_path = in_path.map(|name| {
         let description = match (name, path.contains("/outputs/")) {
             ("id", true) => "An id from the list; its slash may be written as %2F.",
@@ -280,6 +293,10 @@ fn responses(access: Access, path: &str, method: &str, doc: &Doc) -> Value {
         Gives::Text(status) => {
             let schema = json!({"schema": {"type": "string"}});
             (*status, json!({"description": "Text", "content": {"application/openmetrics-text": schema}}))
+        }
+        Gives::Media(media_type) => {
+            let schema = json!({"schema": {"type": "string", "contentMediaType": media_type}});
+            (200, json!({"description": "Media", "content": {*media_type: schema}}))
         }
         Gives::Any(status) => (*status, json!({"description": "JSON", "content": content(json!({"type": "object"}))})),
         Gives::Upgrade => (101, json!({"description": "The socket is open"})),
@@ -321,7 +338,9 @@ fn codes(access: Access, path: &str, method: &str, doc: &Doc) -> Vec<Code> {
     match access {
         Access::Open => {}
         Access::Claimed => codes.push(Code::NotClaimed),
-        Access::Role(_) | Access::InPerson(_) => codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed]),
+        Access::Role(_) | Access::InPerson(_) | Access::Watch => {
+            codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed])
+        }
         Access::Fresh(_) => {
             codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed, Code::PasswordNeeded]);
         }

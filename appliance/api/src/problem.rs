@@ -89,6 +89,12 @@ codes! {
     AddressNotAllowed = "address_not_allowed", UNPROCESSABLE_ENTITY, "This address is not allowed for a destination.";
     /// Too many attempts; `Retry-After` says how long to wait.
     TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts. Wait a little.";
+    /// Nothing comes in that could be watched.
+    NoPicture = "no_picture", CONFLICT, "Nothing is coming in at this input now.";
+    /// The watch link was deleted or has expired, or there never was one.
+    WatchLinkEnded = "watch_link_ended", NOT_FOUND, "This watch link has ended. Ask for a new one.";
+    /// As many watch as may.
+    TooManyViewers = "too_many_viewers", TOO_MANY_REQUESTS, "As many people are watching as may.";
     /// Too many live sockets.
     TooManySockets = "too_many_sockets", TOO_MANY_REQUESTS, "Too many live connections are open.";
     /// The header section is larger than any sensible one.

@@ -9,14 +9,14 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Json, Router};
 use brookbox_store::Role::{Operator, Owner, Viewer};
 
-use crate::access::Access::{self, Claimed, Fresh, InPerson, Metrics, Open, Role};
+use crate::access::Access::{self, Claimed, Fresh, InPerson, Metrics, Open, Role, Watch};
 use crate::app::App;
 use crate::openapi::Doc;
 use crate::platforms::Platform;
 use crate::problem::{Code, Problem};
 use crate::resources::{
-    broadcast, destinations, events, health, inputs, login, me, metrics, outputs, sessions, setup, signins, status,
-    system, tokens, users,
+    broadcast, destinations, events, health, inputs, login, me, metrics, outputs, play, sessions, setup, signins,
+    status, system, tokens, users, watch_links,
 };
 use crate::{auth, live, openapi, security, web};
 
@@ -35,8 +35,8 @@ pub(crate) fn router(app: &App) -> Router {
     let mut router = Router::new();
     for Route { path, access, handler, .. } in table() {
         let layer = from_fn_with_state((app.clone(), access), auth::check);
-        // An output's id holds a slash, which may come as it is.
-        let path = path.replace("/outputs/{id}", "/outputs/{*id}");
+        // An output's id holds a slash, which may come as it is. The router takes whole segments only.
+        let path = path.replace("/outputs/{id}", "/outputs/{*id}").replace("{input}.flv", "{file}");
         router = router.route(&path, handler.layer(layer));
     }
     router
@@ -130,6 +130,18 @@ pub(crate) fn table() -> Vec<Route> {
         route(GET, "/api/v1/refusals", Role(Operator), sessions::refusals, Doc::new("Lists who was refused lately").lists::<sessions::Refusal>()),
         route(POST, "/api/v1/refusals/{address}/block", Role(Operator), sessions::block, Doc::new("Blocks an address for a while: closes its connections that have shown no right key, and tells no more of its wrong keys").takes_optional::<sessions::BlockTime>().gives::<sessions::Blocked>(200)),
         route(DELETE, "/api/v1/refusals/{address}/block", Role(Operator), sessions::unblock, Doc::new("Ends a block").gives_nothing().or(&[Code::Invalid])),
+
+        route(GET, "/play/{input}.flv", Watch, play::play, Doc::new("What comes in at an input, as FLV without end")
+            .says("Over HTTP, or over WebSocket as binary messages. It begins with the configuration and the newest keyframe. A \
+                   viewer that does not keep up loses whole groups of pictures.")
+            .gives_media("video/x-flv").or(&[Code::BadOrigin, Code::NoPicture, Code::TooManyViewers, Code::TooManySockets, Code::EngineEnded])),
+        route(GET, "/play/watch", Watch, play::watch, Doc::new("Shows what a watch link's cookie opens").gives::<play::Watch>(200).or(&[Code::NotFound])),
+        route(POST, "/play/watch", Claimed, play::exchange, Doc::new("Exchanges a watch link's secret for a cookie that reaches only /play").takes::<play::WatchToken>().gives::<play::Watch>(200)
+            .or(&[Code::WatchLinkEnded, Code::NotAllowed])),
+        route(GET, "/api/v1/watch-links", Role(Operator), watch_links::list, Doc::new("Lists the watch links").lists::<watch_links::WatchLinkView>()),
+        route(POST, "/api/v1/watch-links", InPerson(Operator), watch_links::create, Doc::new("Makes a watch link").takes::<watch_links::NewWatchLink>().gives::<watch_links::MadeWatchLink>(201).or(&[Code::LimitReached, Code::NotFound])),
+        route(GET, "/api/v1/watch-links/{id}", Role(Operator), watch_links::get, Doc::new("Shows a watch link").gives::<watch_links::WatchLinkView>(200)),
+        route(DELETE, "/api/v1/watch-links/{id}", Role(Operator), watch_links::delete, Doc::new("Deletes a watch link and ends what is watched by it").gives_nothing()),
 
         route(GET, "/api/v1/status", Role(Viewer), system::status, Doc::new("Shows the whole live state").gives::<status::Status>(200)),
         route(GET, "/api/v1/live", Role(Viewer), live::live, Doc::new("The live state as a WebSocket")

@@ -33,6 +33,7 @@ fn sentence(code: EventCode, params: &BTreeMap<&'static str, String>) -> String 
     let from = params.get("peer").map(|peer| format!(" from {peer}")).unwrap_or_default();
     match code {
         E::PublisherStarted => format!("{program} sends a stream{from}."),
+        E::PublisherLost if params.contains_key("reason") => "The stream stands still.".to_owned(),
         E::PublisherLost => "The stream stopped without a goodbye.".to_owned(),
         E::PublisherReturned => "The stream is back.".to_owned(),
         E::PublisherEnded => "The stream has ended.".to_owned(),
@@ -50,6 +51,7 @@ fn sentence(code: EventCode, params: &BTreeMap<&'static str, String>) -> String 
         },
         E::DestinationLive => format!("{name} receives the stream."),
         E::DestinationSlow => format!("The way to {name} is slow."),
+        E::DestinationRecovered => format!("{name} keeps up again."),
         E::DestinationRetrying => format!("{name} is tried again: {}.", reason(params.get("reason"))),
         E::DestinationFailed => format!("{name} needs you: {}.", reason(params.get("reason"))),
         E::DestinationEnded => format!("{name} was ended."),
@@ -114,6 +116,8 @@ pub(crate) enum Deed<'a> {
     PasswordReset { username: &'a str },
     AddressBlocked { address: IpAddr, time: Duration },
     AddressUnblocked { address: IpAddr },
+    WatchLinkMade { input: &'a str, name: &'a str, hours: u64 },
+    WatchLinkDeleted { input: &'a str, name: &'a str },
 }
 
 impl Deed<'_> {
@@ -187,6 +191,16 @@ impl Deed<'_> {
                 put("minutes", minutes.into());
                 ("address_blocked", Severity::Info, None, format!("{by} blocked {address} for {minutes} min."))
             }
+            Self::WatchLinkMade { input, name, hours } => {
+                put("name", name.into());
+                put("hours", hours.into());
+                let sentence = format!("{by} made the watch link {name}, good for {hours} h.");
+                ("watch_link_made", Severity::Info, Some(input), sentence)
+            }
+            Self::WatchLinkDeleted { input, name } => {
+                put("name", name.into());
+                ("watch_link_deleted", Severity::Info, Some(input), format!("{by} ended the watch link {name}."))
+            }
             Self::AddressUnblocked { address } => {
                 put("address", address.to_string().into());
                 ("address_unblocked", Severity::Info, None, format!("{by} no longer blocks {address}."))
@@ -238,6 +252,7 @@ mod tests {
             EventCode::PublisherLimit,
             EventCode::DestinationLive,
             EventCode::DestinationSlow,
+            EventCode::DestinationRecovered,
             EventCode::DestinationRetrying,
             EventCode::DestinationFailed,
             EventCode::DestinationEnded,

@@ -1,6 +1,6 @@
-//! The open live sockets: how many, whose, and closing those whose sign-in has ended.
+//! The open live sockets and streams: how many, whose, and closing those whose sign-in has ended.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::problem::{Code, Problem};
 
 /// Most sockets of one sign-in or token.
-const PER_CREDENTIAL: usize = 16;
+pub(crate) const PER_CREDENTIAL: usize = 16;
 /// Most sockets of the box.
 const PER_BOX: usize = 256;
 /// How often each credential is looked at, also for changes that another process makes.
@@ -23,6 +23,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub(crate) enum Credential {
     SignIn([u8; 32]),
     Token([u8; 32]),
+    WatchLink([u8; 32]),
 }
 
 /// The open sockets.
@@ -47,12 +48,16 @@ pub(crate) struct Place {
 }
 
 impl Sockets {
-    /// Takes a place, if there is one.
-    pub(crate) fn take(app: &App, credential: Credential, role: Role) -> Result<Place, Problem> {
+    /// Takes a place, if there is one; `most` is what this credential may have.
+    pub(crate) fn take(app: &App, credential: Credential, role: Role, most: usize) -> Result<Place, Problem> {
         let mut open = app.sockets.lock();
         let own = open.values().filter(|entry| entry.credential == credential).count();
-        if own >= PER_CREDENTIAL || open.len() >= PER_BOX {
-            return Err(Problem::new(Code::TooManySockets).retry_after(5));
+        if own >= most || open.len() >= PER_BOX {
+            let code = match credential {
+                Credential::WatchLink(_) => Code::TooManyViewers,
+                _ => Code::TooManySockets,
+            };
+            return Err(Problem::new(code).retry_after(5));
         }
         let (close, closed) = watch::channel(false);
         // Never more than a few hundred, so a free number is found at once.
@@ -64,6 +69,15 @@ impl Sockets {
     /// How many are open.
     pub(crate) fn count(&self) -> usize {
         self.lock().len()
+    }
+
+    /// How many each has open.
+    pub(crate) fn by_credential(&self) -> BTreeMap<Credential, usize> {
+        let mut counts = BTreeMap::new();
+        for entry in self.lock().values() {
+            *counts.entry(entry.credential).or_default() += 1;
+        }
+        counts
     }
 
     /// Somebody's sign-in, token or role may have changed: look at once.
@@ -112,6 +126,8 @@ fn role(store: &Store, credential: Credential) -> Result<Option<Role>, brookbox_
     Ok(match credential {
         Credential::SignIn(hash) => store.sign_in(&TokenHash::from_bytes(hash), now)?.map(|(_, user)| user.role),
         Credential::Token(hash) => store.token(&TokenHash::from_bytes(hash), now)?.map(|(_, user)| user.role),
+        // Whoever has one looks, and no more.
+        Credential::WatchLink(hash) => store.watch_link(&TokenHash::from_bytes(hash), now)?.map(|_| Role::Viewer),
     })
 }
 

@@ -22,7 +22,7 @@ struct Operation {
 impl Operation {
     /// The path with ids that nothing has: what is asked is whether one may, not whether it works.
     fn real_path(&self) -> String {
-        self.path.replace("{id}", "nobody-has-this").replace("{address}", "192.0.2.9")
+        self.path.replace("{input}", "main").replace("{id}", "nobody-has-this").replace("{address}", "192.0.2.9")
     }
 
     async fn ask(&self, client: &Client) -> common::Answer {

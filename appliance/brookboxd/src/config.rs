@@ -204,6 +204,7 @@ fn parse(text: &str) -> Result<File, Wrong> {
         ("rtmp_connections", u64::from(limits.rtmp_connections), 1, 100_000),
         ("rtmp_connections_per_address", u64::from(limits.rtmp_connections_per_address), 1, 100_000),
         ("rtmp_unauthenticated", u64::from(limits.rtmp_unauthenticated), 1, 100_000),
+        ("viewers", u64::from(limits.viewers), 1, 256),
         ("log_seconds", u64::from(limits.log_seconds), 1, 300),
         ("log_bytes", limits.log_bytes as u64, 1 << 20, 1 << 30),
         ("message_bytes", limits.message_bytes as u64, 1 << 16, 0xff_ffff),

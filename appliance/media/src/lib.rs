@@ -13,6 +13,8 @@
 //!    what a coded frame says of itself, [`MultichannelConfig`] a loudspeaker layout. What a stream does not say is
 //!    `None`; what it says wrongly is an [`Error`] that names the structure, the byte and the field.
 //!
+//! Around bodies: the FLV container ([`flv_header`], [`flv_tag_header`], [`flv_tags`]).
+//!
 //! Underneath: NAL units as they lie in FLV ([`length_prefixed`]) and in byte streams ([`annex_b`]).
 //!
 //! # Units
@@ -55,6 +57,7 @@ mod bits;
 mod codec;
 mod config;
 mod error;
+mod flv;
 mod fourcc;
 mod multichannel;
 mod nal;
@@ -62,6 +65,7 @@ mod tag;
 
 pub use config::{AudioConfig, Chroma, Config, VideoConfig, config, frame_config};
 pub use error::{Cause, Error};
+pub use flv::{FlvTag, FlvTags, TAG_HEADER, TAG_TRAILER, flv_header, flv_tag_header, flv_tag_trailer, flv_tags};
 pub use fourcc::FourCc;
 pub use multichannel::{ChannelOrder, MultichannelConfig};
 pub use nal::{CutOff, NalLength, annex_b, length_prefixed};

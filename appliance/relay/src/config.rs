@@ -133,6 +133,8 @@ pub struct BoxLimits {
     pub rtmp_connections_per_address: u32,
     /// RTMP connections at once that have not shown a right key.
     pub rtmp_unauthenticated: u32,
+    /// Viewers at once, over all inputs.
+    pub viewers: u32,
     /// Seconds of programme kept for slow and late destinations.
     pub log_seconds: u32,
     /// Bytes of programme kept for slow and late destinations; the smaller of the two bounds it.
@@ -147,6 +149,7 @@ impl Default for BoxLimits {
             rtmp_connections: 256,
             rtmp_connections_per_address: 64,
             rtmp_unauthenticated: 192,
+            viewers: 64,
             log_seconds: 10,
             log_bytes: 16 << 20,
             message_bytes: 0xff_ffff,

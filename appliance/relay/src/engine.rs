@@ -26,6 +26,7 @@ use crate::refusals::Refusals;
 use crate::retry::Retry;
 use crate::tls::Tls;
 use crate::variables::Variables;
+use crate::viewer::Viewer;
 use crate::{
     BroadcastState, Destination, Event, EventCode, Handle, Id, Input, InputState, Report, Reports, Settings, Snapshot,
 };
@@ -163,6 +164,7 @@ pub(crate) struct Engine {
     /// Since the last snapshot; a flood of refusals is not a flood of snapshots.
     pub(crate) refusals_changed: Cell<bool>,
     pub(crate) blocked: RefCell<BTreeMap<IpAddr, u64>>,
+    pub(crate) viewers: Rc<RefCell<BTreeMap<Id, Rc<Viewer>>>>,
     pub(crate) sessions: Cell<u64>,
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
 }
@@ -194,6 +196,7 @@ impl Engine {
             refusals: RefCell::default(),
             refusals_changed: Cell::default(),
             blocked: RefCell::default(),
+            viewers: Rc::default(),
             sessions: Cell::new(0),
             snapshots,
             settings,
@@ -270,7 +273,12 @@ impl Engine {
                 self.set_broadcast(BroadcastState { started: false, stopped: true });
                 self.context.report(Event::now(EventCode::BroadcastStopped));
             }
+            Command::View(viewer, answer) => self.view(viewer, answer),
             Command::Disconnect(id) => {
+                if let Some(viewer) = self.viewers.borrow().get(&id) {
+                    viewer.close();
+                    return true;
+                }
                 let inputs = self.inputs.borrow();
                 let session = inputs.values().filter_map(|s| s.session.as_ref()).find(|s| s.id == id);
                 let Some(session) = session else { return false };
@@ -423,8 +431,10 @@ impl Engine {
                 } else if silent > LOST_MS && inner.life == Life::Running {
                     inner.hold(now.saturating_sub(silent));
                     slot.state = (InputState::Lost, SystemTime::now());
+                    self.report_silence(EventCode::PublisherLost, session);
                 } else if silent <= LOST_MS && matches!(inner.life, Life::Held { .. }) {
                     inner.life = Life::Running;
+                    self.report_silence(EventCode::PublisherReturned, session);
                 }
                 let receiving =
                     inner.life == Life::Running && inner.begun() && now.saturating_sub(inner.last_frame()) <= LOST_MS;
@@ -449,6 +459,13 @@ impl Engine {
             self.context.report(event);
             self.programme_ended(&programme);
         }
+    }
+
+    /// A publisher whose connection is open fell silent, or speaks again.
+    fn report_silence(&self, code: EventCode, session: &Session) {
+        let mut event = ingest::event(code, Some(&session.input), session.peer);
+        event.params.insert("reason", "silent".to_owned());
+        self.context.report(event);
     }
 
     /// Ends every destination properly, within a bounded time.

@@ -57,9 +57,9 @@ macro_rules! event_codes {
 event_codes! {
     /// A publisher was let in.
     PublisherStarted = "publisher_started", Info;
-    /// The publisher went away without a proper end.
+    /// The publisher went away without a proper end, or sends nothing any more (`reason` `silent`).
     PublisherLost = "publisher_lost", Warning;
-    /// The publisher came back within the hold time.
+    /// The publisher came back within the hold time, or sends again.
     PublisherReturned = "publisher_returned", Info;
     /// The publisher ended properly, or did not come back.
     PublisherEnded = "publisher_ended", Info;
@@ -73,6 +73,8 @@ event_codes! {
     DestinationLive = "destination_live", Info;
     /// The destination falls behind.
     DestinationSlow = "destination_slow", Warning;
+    /// The destination keeps up again.
+    DestinationRecovered = "destination_recovered", Info;
     /// The connection is tried again. `reason`.
     DestinationRetrying = "destination_retrying", Warning;
     /// A person has to act. `reason`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Destination, Id, Input, Report, Snapshot};
+use crate::{Destination, Id, Input, NewViewer, Report, Snapshot, ViewError, Viewing};
 
 /// A command to the engine.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(crate) enum Command {
     StopBroadcast,
     Disconnect(Id),
     Block(IpAddr, Duration),
+    View(NewViewer, oneshot::Sender<Result<Viewing, ViewError>>),
     Listen,
     Stop,
 }
@@ -114,6 +115,16 @@ impl Handle {
     /// Closes a session. Says whether there was one.
     pub async fn disconnect(&self, session: Id) -> Result<bool, Ended> {
         self.call(Command::Disconnect(session)).await
+    }
+
+    /// Lets somebody watch an input's programme.
+    ///
+    /// # Errors
+    /// [`ViewError`] says why not.
+    pub async fn view(&self, viewer: NewViewer) -> Result<Viewing, ViewError> {
+        let (answer, answered) = oneshot::channel();
+        self.call(Command::View(viewer, answer)).await?;
+        answered.await.map_err(|_| Ended)?
     }
 
     /// Blocks an address for a while: closes its connections that have shown no right key, and tells no more of what it is

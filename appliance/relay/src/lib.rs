@@ -30,6 +30,7 @@ mod timeline;
 mod tls;
 mod tracks;
 mod variables;
+mod viewer;
 
 pub use address::{Reach, reach};
 pub use config::*;
@@ -38,3 +39,4 @@ pub use event::*;
 pub use handle::*;
 pub use status::*;
 pub use tls::check_roots;
+pub use viewer::{NewViewer, ViewError, Viewing};

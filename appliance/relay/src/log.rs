@@ -5,11 +5,13 @@
 //!
 //! The log belongs to the engine's one thread; slices are borrowed only for the length of one system call.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::rc::Rc;
 
 use brookbox_rtmp::chunk;
+use bytes::Bytes;
 
 /// Chunk size of the wire form in the log. Servers of the field take it (SRS warns above it).
 pub(crate) const CHUNK_SIZE: usize = 65_536;
@@ -273,7 +275,8 @@ impl Log {
 
     /// Everything from message `from` on, for the readers that are there already.
     pub(crate) fn news(&self, from: u64) -> News<'_> {
-        let mut news = News { from, until: self.end(), slices: Slices::new(), frames: 0, video: None };
+        let (until, slices, flv) = (self.end(), Slices::new(), OnceCell::new());
+        let mut news = News { from, until, slices, frames: 0, video: None, flv };
         self.gather(Cursor::at(from), news.until, usize::MAX, &mut news.slices);
         for (_, entry) in self.from(from) {
             news.frames += u64::from(entry.is_frame());
@@ -368,6 +371,8 @@ pub(crate) struct News<'a> {
     pub(crate) frames: u64,
     /// Engine time at which the first video frame arrived, ms, if there is one.
     pub(crate) video: Option<u64>,
+    /// The same as FLV, made by the first viewer that takes it.
+    pub(crate) flv: OnceCell<Bytes>,
 }
 
 /// Messages that a reader needs before it can begin in the middle: metadata and configuration, oldest first.

@@ -31,9 +31,13 @@ impl Engine {
             let lost = programme.as_ref().map_or(0, |p| p.frames_lost());
             let session = slot.session.as_ref().map(|s| s.status(lost));
             snapshot.sessions.extend(session.clone());
+            let viewers = self.viewers.borrow();
+            let watching = || viewers.values().filter(|viewer| viewer.input() == id);
+            snapshot.sessions.extend(watching().map(|viewer| viewer.status()));
+            let viewers = u32::try_from(watching().count()).unwrap_or(u32::MAX);
             let tracks = programme.as_ref().map_or_else(Vec::new, |p| p.tracks(now));
             let since = rfc3339(slot.state.1);
-            snapshot.inputs.insert(id.clone(), InputStatus { state: slot.state.0, since, session, tracks });
+            snapshot.inputs.insert(id.clone(), InputStatus { state: slot.state.0, since, session, viewers, tracks });
             let (log_bytes, log_ms) = programme.map_or((0, 0), |p| (p.log.bytes() as u64, p.log.span_ms()));
             let output = OutputStatus { input: id.clone(), kind: "passthrough", log_bytes, log_ms };
             snapshot.outputs.insert(format!("{id}/passthrough").into(), output);

@@ -39,6 +39,8 @@ pub struct InputStatus {
     pub since: String,
     /// The publisher.
     pub session: Option<SessionStatus>,
+    /// How many watch it.
+    pub viewers: u32,
     /// What it sends.
     pub tracks: Vec<TrackStatus>,
 }
@@ -58,7 +60,7 @@ pub enum InputState {
     Lost,
 }
 
-/// One publisher's connection.
+/// One publisher's or viewer's connection.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionStatus {
@@ -68,18 +70,22 @@ pub struct SessionStatus {
     pub input: Id,
     /// Address and port.
     pub peer: String,
-    /// What the publisher calls itself.
+    /// What the peer's program calls itself.
     pub program: Option<String>,
-    /// `rtmp`.
+    /// `rtmp`; of viewers `http-flv` or `ws-flv`.
     pub protocol: &'static str,
-    /// `publish`.
+    /// `publish` or `play`.
     pub role: &'static str,
     /// Since when, RFC 3339.
     pub since: String,
     /// Bytes received.
     pub bytes_received: u64,
-    /// Timestamp gaps in video, as frames.
+    /// Bytes of media sent.
+    pub bytes_sent: u64,
+    /// Timestamp gaps in a publisher's video, as frames.
     pub frames_lost: u64,
+    /// Frames left out for a viewer that does not keep up.
+    pub frames_dropped: u64,
 }
 
 /// One elementary stream.

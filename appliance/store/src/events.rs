@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use crate::open::Failure;
 use crate::settings::{from_json, to_json};
-use crate::{Error, Event, NewEvent, Store, Time};
+use crate::{Error, Event, NewEvent, Severity, Store, Time};
 
 /// How many events are kept; the oldest go first.
 pub const MOST_EVENTS: i64 = 20_000;
@@ -15,6 +15,25 @@ pub const MOST_EVENTS_AT_ONCE: u32 = 1000;
 const MOST_SENTENCE: usize = 1000;
 /// Longest parameters in bytes of JSON; longer ones are left out.
 const MOST_PARAMS: usize = 4000;
+
+/// Which events are wanted; what is `None` lets all pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Only those with a smaller id.
+    pub before: Option<i64>,
+    /// Only those with this code.
+    pub code: Option<String>,
+    /// Only those of this input.
+    pub input: Option<String>,
+    /// Only those of this destination.
+    pub destination: Option<String>,
+    /// Only those that matter at least so much.
+    pub at_least: Option<Severity>,
+    /// Only those of this time or later.
+    pub from: Option<Time>,
+    /// Only those of this time or earlier.
+    pub until: Option<Time>,
+}
 
 impl Store {
     /// Adds events in their order, in one transaction, and drops the oldest beyond [`MOST_EVENTS`]. Returns their ids.
@@ -59,12 +78,35 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub fn events(&self, before: Option<i64>, limit: u32) -> Result<Vec<Event>, Error> {
+        self.events_where(&EventFilter { before, ..EventFilter::default() }, limit)
+    }
+
+    /// The same, of those that a filter lets pass.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn events_where(&self, filter: &EventFilter, limit: u32) -> Result<Vec<Event>, Error> {
         self.read(|db| {
             let mut statement = db.prepare_cached(
                 "SELECT id, time, code, severity, input, destination, params, sentence FROM events
-                 WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+                 WHERE id < ?1
+                   AND (?3 IS NULL OR code = ?3)
+                   AND (?4 IS NULL OR input = ?4)
+                   AND (?5 IS NULL OR destination = ?5)
+                   AND (?6 IS NULL OR severity IN ('error', ?6) OR ?6 = 'info')
+                   AND time BETWEEN ?7 AND ?8
+                 ORDER BY id DESC LIMIT ?2",
             )?;
-            let mut rows = statement.query(params![before.unwrap_or(i64::MAX), limit.min(MOST_EVENTS_AT_ONCE)])?;
+            let mut rows = statement.query(params![
+                filter.before.unwrap_or(i64::MAX),
+                limit.min(MOST_EVENTS_AT_ONCE),
+                filter.code,
+                filter.input,
+                filter.destination,
+                filter.at_least,
+                filter.from.map_or(i64::MIN, Time::as_ms),
+                filter.until.map_or(i64::MAX, Time::as_ms),
+            ])?;
             let mut events = Vec::new();
             while let Some(row) = rows.next()? {
                 events.push(event(row)?);

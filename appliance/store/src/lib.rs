@@ -16,7 +16,7 @@
 //! # What is encrypted
 //!
 //! Input keys, destination keys and destination passwords are ciphertexts under the machine key, each bound to its row
-//! ([`brookbox_vault::Vault`]); people's passwords are Argon2id hashes; sign-ins and API tokens are SHA-256 hashes.
+//! ([`brookbox_vault::Vault`]); people's passwords are Argon2id hashes; sign-ins, API tokens and watch links are SHA-256 hashes.
 //! Names, addresses, user names and events are readable. A copy of the database without the key file therefore reveals
 //! who is streamed to, and no way to stream there or to sign in. Whoever holds the disk with the key file holds the keys.
 //!
@@ -34,6 +34,7 @@
 //!
 //! Times are [`Time`], ms since 1970 UTC (RFC 3339 in JSON); rates bit/s; `retry_for_s` seconds.
 
+mod broadcasts;
 mod check;
 mod destinations;
 mod error;
@@ -47,11 +48,13 @@ mod settings;
 mod sign_ins;
 mod time;
 mod tokens;
+mod watch_links;
 
+pub use broadcasts::{Broadcast, Leg, MOST_BROADCASTS, MOST_BROADCASTS_AT_ONCE, Trouble};
 pub use check::{Finding, check};
 pub use destinations::MOST_DESTINATIONS;
 pub use error::Error;
-pub use events::{MOST_EVENTS, MOST_EVENTS_AT_ONCE};
+pub use events::{EventFilter, MOST_EVENTS, MOST_EVENTS_AT_ONCE};
 pub use inputs::MOST_INPUTS;
 pub use model::*;
 pub use open::{DATABASE_FILE, Store};
@@ -59,3 +62,4 @@ pub use people::{Claim, MOST_USERS};
 pub use sign_ins::{MOST_SIGN_INS, SIGN_IN_ABSOLUTE, SIGN_IN_IDLE};
 pub use time::Time;
 pub use tokens::MOST_TOKENS;
+pub use watch_links::{MOST_WATCH_LINKS, WatchLink};

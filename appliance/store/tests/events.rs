@@ -63,3 +63,35 @@ fn words_from_outside_do_not_fill_the_disk() {
     assert_eq!(found.sentence, "é".repeat(500));
     assert!(found.params.is_empty());
 }
+
+#[test]
+fn a_filter_lets_pass_what_it_names() {
+    use brookbox_store::{EventFilter, Time};
+    let (_dir, store) = store();
+    let events: Vec<_> = (0..6)
+        .map(|number| {
+            let mut event = event(1000 * number);
+            event.code = if number % 2 == 0 { "destination_slow".into() } else { "publisher_lost".into() };
+            event.severity = [Severity::Info, Severity::Warning, Severity::Error][number as usize % 3];
+            event.destination = (number < 3).then(|| "d1".into());
+            event.input = (number >= 3).then(|| "main".into());
+            event
+        })
+        .collect();
+    let ids = store.append_events(&events).unwrap();
+    let found = |filter: EventFilter| -> Vec<usize> {
+        let found = store.events_where(&filter, 100).unwrap();
+        found.iter().map(|event| ids.iter().position(|id| *id == event.id).unwrap()).collect()
+    };
+    let all = EventFilter::default;
+    assert_eq!(found(all()), [5, 4, 3, 2, 1, 0]);
+    assert_eq!(found(EventFilter { code: Some("publisher_lost".into()), ..all() }), [5, 3, 1]);
+    assert_eq!(found(EventFilter { destination: Some("d1".into()), ..all() }), [2, 1, 0]);
+    assert_eq!(found(EventFilter { input: Some("main".into()), ..all() }), [5, 4, 3]);
+    assert_eq!(found(EventFilter { at_least: Some(Severity::Info), ..all() }).len(), 6);
+    assert_eq!(found(EventFilter { at_least: Some(Severity::Warning), ..all() }), [5, 4, 2, 1]);
+    assert_eq!(found(EventFilter { at_least: Some(Severity::Error), ..all() }), [5, 2]);
+    let (from, until) = (Some(Time::from_ms(2000)), Some(Time::from_ms(4000)));
+    assert_eq!(found(EventFilter { from, until, ..all() }), [4, 3, 2]);
+    assert_eq!(found(EventFilter { before: Some(ids[2]), code: Some("publisher_lost".into()), ..all() }), [1]);
+}

@@ -23,4 +23,4 @@ pub use error::Error;
 pub use key::{KEY_FILE, KEY_LEN, KeyOrigin, KeyPlaces, MachineKey};
 pub use password::PasswordHash;
 pub use seal::{Context, Vault};
-pub use token::{TokenHash, api_token, id, key_hint, same, session_id, setup_code, stream_key};
+pub use token::{TokenHash, api_token, id, key_hint, same, session_id, setup_code, stream_key, watch_secret};

@@ -37,6 +37,11 @@ pub fn session_id() -> Result<SecretString, Error> {
     random_text(BASE62, BITS_256).map(|text| text.as_str().into())
 }
 
+/// The secret of a watch link: 130 bits in base 62, short enough for a QR code.
+pub fn watch_secret() -> Result<SecretString, Error> {
+    random_text(BASE62, 22).map(|text| text.as_str().into())
+}
+
 /// A code to be typed by hand once: `XXXX-XXXX-XXXX`, 60 bits.
 pub fn setup_code() -> Result<SecretString, Error> {
     let text = random_text(TYPEABLE, 12)?;
@@ -144,6 +149,8 @@ mod tests {
             assert!(rest.len() == 43 && is(rest, BASE62));
             let session = session_id().unwrap();
             assert!(session.expose_secret().len() == 43 && is(session.expose_secret(), BASE62));
+            let watch = watch_secret().unwrap();
+            assert!(watch.expose_secret().len() == 22 && is(watch.expose_secret(), BASE62));
             let id = id().unwrap();
             assert!(id.len() == 16 && is(&id, LOWER));
             let code = setup_code().unwrap();

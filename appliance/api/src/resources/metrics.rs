@@ -86,6 +86,7 @@ fn of_inputs(registry: &mut Registry, snapshot: &Snapshot) {
     let states = Family::<InState, Gauge>::default();
     let received = Family::<OfInput, Counter>::default();
     let bitrates = Family::<OfTrack, Gauge>::default();
+    let viewers = Family::<OfInput, Gauge>::default();
     for (id, input) in &snapshot.inputs {
         for (state, name) in INPUT_STATES {
             let label = InState { id: id.to_string(), state: name };
@@ -94,12 +95,14 @@ fn of_inputs(registry: &mut Registry, snapshot: &Snapshot) {
         if let Some(session) = &input.session {
             received.get_or_create(&OfInput { input: id.to_string() }).inc_by(session.bytes_received);
         }
+        viewers.get_or_create(&OfInput { input: id.to_string() }).set(i64::from(input.viewers));
         for track in &input.tracks {
             let label = OfTrack { input: id.to_string(), kind: track.kind, track: track.track };
             bitrates.get_or_create(&label).set(whole(track.bitrate_bps));
         }
     }
     registry.register("input_state", "1 for the state that the input is in", states);
+    registry.register("input_viewers", "Who watches the input now", viewers);
     registry.register("input_received_bytes", "Received from the publisher in its session", received);
     registry.register("input_track_bitrate_bps", "Bit/s of a track, 5 s mean", bitrates);
 }

@@ -9,6 +9,7 @@ pub(crate) mod login;
 pub(crate) mod me;
 pub(crate) mod metrics;
 pub(crate) mod outputs;
+pub(crate) mod play;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod signins;
@@ -16,6 +17,7 @@ pub(crate) mod status;
 pub(crate) mod system;
 pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod watch_links;
 
 use axum::http::{HeaderName, HeaderValue, header};
 

@@ -54,6 +54,8 @@ pub(crate) struct InputStatus {
     since: String,
     /// The publisher.
     session: Option<Session>,
+    /// How many watch it.
+    viewers: u32,
     /// What it sends.
     tracks: Vec<Track>,
 }
@@ -84,18 +86,24 @@ pub(crate) struct Session {
     /// Address and port.
     #[schema(example = "192.0.2.9:51234")]
     peer: String,
-    /// What the publisher calls itself.
+    /// What the peer's program calls itself.
     program: Option<String>,
+    /// `rtmp`; of viewers `http-flv` or `ws-flv`.
     #[schema(example = "rtmp")]
     protocol: String,
+    /// `publish` or `play`.
     #[schema(example = "publish")]
     role: String,
     #[schema(format = DateTime)]
     since: String,
     /// Bytes received.
     bytes_received: u64,
-    /// Timestamp gaps in video, as frames.
+    /// Bytes of media sent.
+    bytes_sent: u64,
+    /// Timestamp gaps in a publisher's video, as frames.
     frames_lost: u64,
+    /// Frames left out for a viewer that does not keep up.
+    frames_dropped: u64,
 }
 
 /// One elementary stream.
@@ -280,7 +288,7 @@ impl From<relay::BroadcastState> for Broadcast {
 }
 
 impl From<&relay::InputStatus> for InputStatus {
-    fn from(relay::InputStatus { state, since, session, tracks }: &relay::InputStatus) -> Self {
+    fn from(relay::InputStatus { state, since, session, viewers, tracks }: &relay::InputStatus) -> Self {
         Self {
             state: match state {
                 relay::InputState::None => InputState::None,
@@ -290,6 +298,7 @@ impl From<&relay::InputStatus> for InputStatus {
             },
             since: since.clone(),
             session: session.as_ref().map(Into::into),
+            viewers: *viewers,
             tracks: tracks.iter().map(Into::into).collect(),
         }
     }
@@ -297,8 +306,19 @@ impl From<&relay::InputStatus> for InputStatus {
 
 impl From<&relay::SessionStatus> for Session {
     fn from(session: &relay::SessionStatus) -> Self {
-        let relay::SessionStatus { id, input, peer, program, protocol, role, since, bytes_received, frames_lost } =
-            session;
+        let relay::SessionStatus {
+            id,
+            input,
+            peer,
+            program,
+            protocol,
+            role,
+            since,
+            bytes_received,
+            bytes_sent,
+            frames_lost,
+            frames_dropped,
+        } = session;
         Self {
             id: id.to_string(),
             input: input.to_string(),
@@ -308,7 +328,9 @@ impl From<&relay::SessionStatus> for Session {
             role: (*role).to_owned(),
             since: since.clone(),
             bytes_received: *bytes_received,
+            bytes_sent: *bytes_sent,
             frames_lost: *frames_lost,
+            frames_dropped: *frames_dropped,
         }
     }
 }
@@ -410,7 +432,7 @@ pub(crate) fn changed_at_once(old: &Arc<relay::Snapshot>, new: &Arc<relay::Snaps
     let inputs = |snapshot: &relay::Snapshot| -> Vec<_> {
         let input = |(id, input): (&relay::Id, &relay::InputStatus)| {
             let session = input.session.as_ref().map(|session| session.id.clone());
-            (id.clone(), input.state, input.since.clone(), session, input.tracks.len())
+            (id.clone(), input.state, input.since.clone(), session, input.viewers, input.tracks.len())
         };
         snapshot.inputs.iter().map(input).collect()
     };

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+pub(crate) mod publisher;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 

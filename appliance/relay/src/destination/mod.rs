@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 pub(crate) use dial::Dialer;
 use dial::{Connected, DialError};
+pub(crate) use policy::Policy;
 use sender::Start;
 use stream::{End, Streaming};
 
@@ -354,7 +355,10 @@ impl Actor {
         live_since.get_or_insert(now);
         match (state, figures.slow) {
             (DestinationState::Live, false) | (DestinationState::Slow, true) => {}
-            (DestinationState::Slow, false) => self.set(DestinationState::Live, None, None),
+            (DestinationState::Slow, false) => {
+                self.set(DestinationState::Live, None, None);
+                self.event(wish, EventCode::DestinationRecovered, None);
+            }
             (_, true) => {
                 let reason = self.reason(wish, &Cause::new(ReasonCode::TooSlow));
                 self.set(DestinationState::Slow, Some(reason.clone()), None);
