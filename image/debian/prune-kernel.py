@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Takes from unpacked kernel and firmware packages what a relay can use.
 
-Modules: all but the dropped folders, plus the kept names, plus whatever those depend on; stored uncompressed, because the
+Modules: all but the dropped ones, plus the kept names, plus whatever those depend on; stored uncompressed, because the
 root file system compresses them together. Firmware: what the remaining modules name, but for dropped patterns; of Intel's Wi-Fi, which numbers its
 files by interface version, the newest that a module takes.
 """
@@ -30,7 +30,8 @@ def choose_modules(tree, drop, keep):
     for line in (tree / "modules.dep").read_text().splitlines():
         path, _, rest = line.partition(":")
         depends[path] = rest.split()
-    folders = tuple(f"kernel/{folder}/" for folder in drop)
+    # A folder, or one module in it.
+    folders = tuple(f"kernel/{name}{end}" for name in drop for end in ("/", ".ko"))
     names = {name.replace("-", "_") for name in keep}
     wanted = [path for path in depends if not path.startswith(folders) or module_name(path) in names]
     chosen = set()

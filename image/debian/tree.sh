@@ -47,9 +47,10 @@ printf 'IMAGE_ID=brookbox-%s\nIMAGE_VERSION=%s\n' "$BOARD" "$VERSION" >>"$tree/u
 # The names of time zones stay: the page offers them. Their older twins do not.
 rm -rf "$tree/usr/share/zoneinfo/posix" "$tree/usr/share/zoneinfo/right"
 
-# Links that lead nowhere because of what was dropped.
-find "$tree/usr/bin" "$tree/usr/sbin" -xtype l -lname '/etc/alternatives/*' -delete
-rm -rf "$tree/etc/alternatives"
+# Debian's choices between equals: nothing here has one but awk, which busybox is.
+find "$tree/usr/bin" "$tree/usr/sbin" -type l -lname '/etc/alternatives/*' -delete
+rm -rf "$tree/etc/alternatives" "$tree/usr/bin/mawk"
+ln -s busybox "$tree/usr/bin/awk"
 
 find "$tree" -newermt "@$SOURCE_DATE_EPOCH" -print0 | xargs -0r touch -h -d "@$SOURCE_DATE_EPOCH"
 rm -f "$WORK/root.img"

@@ -1,8 +1,9 @@
 """What a bad disk, a bad update or a bad night leaves behind. Each case ends in a running box, or in a clean set-up that says
 what was lost; never in a machine that hangs."""
 
-from job import sign_in, wait_for
 from box import BoxError
+from disk import MIB
+from job import sign_in, wait_for
 
 
 def until_ready(bench, disk, starts, timeout=300, **options):
@@ -88,6 +89,18 @@ NEVER_READY = {
 }
 
 
+def destroyed(part):
+    """Noise where a file system keeps its order: the start, and every place that may have a copy of it."""
+
+    def harm(disk):
+        size = disk.parts[part][1]
+        disk.garbage(part, 0, min(32 << 20, size))
+        for at in range(128 << 20, size - MIB, 128 << 20):
+            disk.garbage(part, at, MIB)
+
+    return harm
+
+
 def state_garbage(disk, *names):
     for name in names:
         disk.put("esp", f"brookbox/{name}", bytes(range(256)) * 4)
@@ -116,11 +129,6 @@ def data_full(bench, name):
     return f"ready with {free} bytes free"
 
 
-def both_bad(disk):
-    for slot in ("root-a", "root-b"):
-        disk.garbage(slot, 60 << 20, 8192)
-
-
 CASES = [
     ("boot: a new version on trial", ends_in("B", trial)),
     ("boot: bad block in the root", ends_in("B", bad_block, starts=6)),
@@ -133,12 +141,10 @@ CASES = [
     ("boot: state is missing", ends_in("A", state_missing)),
     ("boot: all tries used", ends_in("A", lambda disk: disk.state(A_OK=1, A_TRY=3, B_OK=1, B_TRY=3))),
     ("boot: all versions given up", ends_in("A", lambda disk: disk.state(A_OK=0, A_TRY=0, B_OK=0, B_TRY=0))),
-    ("data: file system destroyed", ends_in("A", lambda disk: disk.garbage("data", 0, 700 << 20), claimed=False,
-                                            notices=["was made anew"])),
+    ("data: file system destroyed", ends_in("A", destroyed("data"), claimed=False, notices=["was made anew"])),
     ("data: superblock lost", ends_in("A", lambda disk: disk.wipe("data", 4096))),
     ("data: full", data_full),
-    ("config: file system destroyed", ends_in("A", lambda disk: disk.garbage("config", 0, 31 << 20),
-                                              notices=["the copy of the last good start"])),
+    ("config: file system destroyed", ends_in("A", destroyed("config"), notices=["the copy of the last good start"])),
     ("config: file is garbage", ends_in("A", lambda disk: disk.debugfs(
         "config", "cd brookbox", "rm brookboxd.toml", "symlink brookboxd.toml /etc/hostname"), notices=["set aside"])),
 ]

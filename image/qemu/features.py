@@ -57,7 +57,7 @@ def read_only(bench, name):
         rules = box.run("nft list chain inet brookbox input")
         assert "policy drop" in rules
         ports = box.run("ss -Hlntu | awk '{ print $1, $5 }' | sort -u")
-        memory = box.run("free -m | awk '/^Mem/ { print $3 }'")
+        memory = box.run("awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { a = $2 } END { printf \"%d\", (t - a) / 1024 }' /proc/meminfo")
         bench.figures |= {"security score": exposure, "listeners": ports.splitlines(), "memory used at idle, MB": int(memory)}
         box.power_off()
     return f"security score {exposure}, {memory} MB used, listeners: {', '.join(ports.splitlines())}"

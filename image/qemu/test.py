@@ -62,7 +62,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="only what `make test` runs: one start and the main job")
     parser.add_argument("--report", type=Path, help="figures and results as JSON")
     parser.add_argument("words", nargs="*", help="cases whose names have one of these words")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     shutil.rmtree(args.work, ignore_errors=True)
     args.work.mkdir(parents=True)
     bench = Bench(args.image, args.work)

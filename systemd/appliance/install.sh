@@ -36,7 +36,7 @@ ln -sf ../run/NetworkManager/resolv.conf "$root/etc/resolv.conf"
 : >"$root/etc/machine-id"
 
 enable=(brookboxd.service brookbox-state.service brookbox-firewall.service brookbox-health.service
-  data.mount config.mount var.mount efi.automount NetworkManager.service systemd-timesyncd.service)
+  data.mount config.mount var.mount efi.automount run-brookbox-fat.automount NetworkManager.service systemd-timesyncd.service)
 systemctl --root="$root" --quiet enable "${enable[@]}"
 # What has no use on a read-only root with one purpose, and would cost time at every boot.
 mask=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
