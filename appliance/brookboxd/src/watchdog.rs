@@ -17,7 +17,7 @@ pub(crate) async fn feed(engine: &Handle) {
             Ok(Ok(())) => tell(),
             Ok(Err(_)) => tracing::error!("the engine has ended: the watchdog is not fed"),
             Err(_) => {
-                tracing::error!(limit_ms = limit.as_millis(), "the engine does not answer: the watchdog is not fed")
+                tracing::error!(limit_ms = limit.as_millis(), "the engine does not answer: the watchdog is not fed");
             }
         }
         sleep(every).await;
