@@ -1,7 +1,7 @@
 # What a person types. Each target is a thin call; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-quick test-obs-enhanced acceptance clean
+.PHONY: help run test bench bench-quick test-obs-enhanced acceptance image emulate test-image install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,21 @@ bench-quick: ## the same for ten destinations, once; two minutes
 
 test-obs-enhanced: ## OBS Studio's own Enhanced RTMP (AV1), from a newer Debian in a chroot; needs root
 	@scripts/obs-enhanced.sh
+
+image: ## a flashable image and an update bundle; BOARD=pc
+	@image/build.sh
+
+emulate: ## boots the PC image in QEMU and prints where its page is; Ctrl-C ends it
+	@image/emulate.sh
+
+test-image: ## every test of the built PC image in QEMU; CASES=word picks cases by name
+	@image/test.sh $(CASES)
+
+install: ## puts brookboxd and its systemd unit on this Debian, or below DESTDIR; needs a build and root
+	@systemd/install.sh install
+
+uninstall: ## takes them away again; data stay
+	@systemd/install.sh uninstall
 
 clean: ## removes everything that was built
 	rm -rf target build web/node_modules web/dist hw-tests/peers/node_modules appliance/fuzz/target

@@ -18,8 +18,25 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // `scripts/finish.mjs` reads from it what belongs to the first load.
+    manifest: true,
+    rolldownOptions: {
+      output: {
+        // Few large files pack better than many small ones: what every page has, and what everybody has who is signed in.
+        codeSplitting: {
+          groups: [
+            { name: "base", test: /node_modules\/svelte|src\/words\/(i18n|catalogue)\.ts|src\/state\/language/ },
+            {
+              name: "page",
+              test: /src\/(App|Shell|api|brook|frame|live|state\/(?!draft))|src\/words\/(?!(de|en|es|fr|ja|browser|password|refusal)\.ts)|src\/screens\/Live|src\/ui\/(?!Check|Confirm|Destination|Dialog|Door|Field|KeyHelp|Language|Lead|NewKey|Platform[ST]|Qr|Refusals|SecretInput|Sessions|Strength|Tabs|TextField|focus)/,
+            },
+          ],
+        },
+      },
+    },
   },
   test: {
     include: ["src/**/*.test.ts"],
+    setupFiles: ["src/words/speak-english.ts"],
   },
 });

@@ -36,6 +36,8 @@ pub enum Fault {
         host: &'static str,
         /// Its port; none: back here.
         port: Option<u16>,
+        /// The application, or application and stream, as other servers send it.
+        path: &'static str,
     },
     /// Answers `publish` with `NetStream.Publish.BadName`.
     RefusesKey,
@@ -159,9 +161,9 @@ fn misbehave(fault: Fault, mut socket: TcpStream, keys: &Mutex<Vec<String>>) -> 
                 server.wire().command(0, &[Amf::text("_error"), Amf::Number(1.0), Amf::Null, info])?;
                 return Ok(());
             }
-            (Heard::Connect(_), Fault::Redirects { host, port }) => {
+            (Heard::Connect(_), Fault::Redirects { host, port, path }) => {
                 let port = port.map_or_else(|| server.wire().socket.local_addr().map(|own| own.port()), Ok)?;
-                let to = Amf::text(&format!("rtmp://{host}:{port}/live"));
+                let to = Amf::text(&format!("rtmp://{host}:{port}/{path}"));
                 let info = Amf::object(&[
                     ("level", Amf::text("error")),
                     ("code", Amf::text("NetConnection.Connect.Rejected")),

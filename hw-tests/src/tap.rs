@@ -27,6 +27,8 @@ pub struct Arrival {
 /// What one connection brought.
 #[derive(Clone, Debug, Default)]
 pub struct Visit {
+    /// The application it connected to.
+    pub app: String,
     /// The key it published with.
     pub key: String,
     /// The codecs of Enhanced RTMP that it announced.
@@ -154,6 +156,7 @@ fn listen(
                 picture: message.is_picture(),
             }),
             Heard::Connect(object) => {
+                visit.app = object.field("app").and_then(Amf::as_text).unwrap_or_default().to_owned();
                 if let Some(Amf::Object(list)) = object.field("fourCcList") {
                     visit.four_ccs = list.iter().filter_map(|(_, code)| code.as_text().map(str::to_owned)).collect();
                 }

@@ -52,32 +52,58 @@ afterEach(async () => {
 });
 
 describe("set-up", () => {
-  test("an unclaimed box leads to the claim, wherever one comes in", async () => {
+  test("an unclaimed box leads to the set-up, wherever one comes in", async () => {
     await page.goto(`http://${box.http}/input`);
-    await says(/^Make this box yours/);
+    await says(/^Welcome to your Brookbox/);
     expect(new URL(page.url()).pathname).toBe("/setup");
-    await inspect(page, "setup");
-  });
-
-  test("what the box does not take is said at the field, and what was typed stays", async () => {
-    await field("Your name").fill("mara");
-    await field("Password").fill(PASSWORD);
-    await field("Name of the box").fill("-river-");
-    await button("Claim this box").click();
-    await page.getByText("letter or digit at both ends").waitFor();
-    expect(await field("Name of the box").getAttribute("aria-invalid")).toBe("true");
-    expect(await field("Your name").inputValue()).toBe("mara");
-    expect(await field("Password").inputValue()).toBe(PASSWORD);
-    await inspect(page, "setup-refused");
+    await inspect(page, "setup-language");
+    await button("English").click();
+    await says(/^Make this box yours/);
+    await inspect(page, "setup-claim");
   });
 
   test("the keyboard is enough to claim it", async () => {
-    await field("Name of the box").fill("river-street");
+    await field("Your name").fill("mara");
+    await field("Password").fill(PASSWORD);
     await page.keyboard.press("Enter");
-    await says(/^Nobody is sending/);
-    expect(new URL(page.url()).pathname).toBe("/input");
+    await says(/^What should this box be called/);
+    expect(new URL(page.url()).pathname).toBe("/setup/name");
     await box.signIn("mara", PASSWORD);
     secrets.push(await box.key());
+  });
+
+  test("what the box does not take is said at the field, and what was typed stays", async () => {
+    await field("Name of the box").fill("-river-");
+    await button("Next").click();
+    await page.getByText("letter or digit at both ends").waitFor();
+    expect(await field("Name of the box").getAttribute("aria-invalid")).toBe("true");
+    expect(await field("Name of the box").inputValue()).toBe("-river-");
+    await inspect(page, "setup-name-refused");
+    await field("Name of the box").fill("river-street");
+    await page.keyboard.press("Enter");
+    await says(/^This box is ready/);
+    await inspect(page, "setup-check");
+  });
+
+  test("every other step can be skipped, and Back goes back", async () => {
+    await page.getByRole("link", { name: "Next" }).click();
+    await says(/^Where should the stream go first/);
+    await inspect(page, "setup-destination");
+    await page.goBack();
+    await says(/^This box is ready/);
+    await page.goForward();
+    await page.getByRole("link", { name: "Skip this step" }).click();
+    await says(/^Point OBS at this box/);
+    await inspect(page, "setup-obs");
+    await page.getByRole("tab", { name: "Phone or camera" }).click();
+    await page.getByRole("img", { name: /Code with the address/ }).waitFor();
+    await inspect(page, "setup-phone");
+    await page.goto(`http://${box.http}/setup/live`);
+    await says(/^Add a place to stream to/);
+    await inspect(page, "setup-live");
+    await page.getByRole("link", { name: "Done" }).click();
+    await go("Input");
+    await says(/^Nobody is sending/);
   });
 });
 
@@ -337,7 +363,7 @@ describe("the end of the evening", () => {
   });
 
   test("colours are chosen and kept", async () => {
-    await go("More");
+    await go("river-street mara");
     await field("Dark").check();
     await page.reload();
     expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe("dark");

@@ -1,10 +1,12 @@
 import { mount } from "svelte";
-import App from "./App.svelte";
 import "./styles/tokens.css";
 import "./styles/base.css";
-import { theBox } from "./state/box.svelte";
-import { language } from "./words/i18n";
+import { tongue } from "./state/language.svelte";
 
-document.documentElement.lang = language;
-void theBox.arrive();
-mount(App, { target: document.getElementById("app")! });
+// Whoever only watches gets none of the rest: not the code, not the questions to the box.
+const watching = location.pathname.startsWith("/watch/");
+const [{ default: Page }] = await Promise.all([
+  watching ? import("./screens/Watch.svelte") : import("./App.svelte"),
+  tongue.arrive(),
+]);
+mount(Page, { target: document.getElementById("app")! });

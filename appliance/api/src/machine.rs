@@ -115,9 +115,8 @@ fn numbered(dir: &Path, prefix: &str) -> Vec<std::path::PathBuf> {
 
 /// Where a thermal zone begins to slow things down.
 fn passive_trip(zone: &Path) -> Option<f64> {
-    let trips = (0..16).filter(|number| {
-        read(&zone.join(format!("trip_point_{number}_type"))).is_some_and(|kind| kind == "passive")
-    });
+    let trips = (0..16)
+        .filter(|number| read(&zone.join(format!("trip_point_{number}_type"))).is_some_and(|kind| kind == "passive"));
     trips.filter_map(|number| milli(&zone.join(format!("trip_point_{number}_temp")))).reduce(f64::min)
 }
 

@@ -145,6 +145,10 @@ pub(crate) enum Deed<'a> {
     PasswordReset {
         username: &'a str,
     },
+    PasswordLost {
+        username: &'a str,
+        address: IpAddr,
+    },
     AddressBlocked {
         address: IpAddr,
         time: Duration,
@@ -285,6 +289,13 @@ impl Deed<'_> {
             Self::PasswordReset { username } => {
                 put("username", username.into());
                 ("password_reset", Severity::Warning, None, format!("{by} gave {username} a new password."))
+            }
+            Self::PasswordLost { username, address } => {
+                put("username", username.into());
+                put("address", address.to_string().into());
+                let sentence =
+                    format!("The lost password of {username} was replaced from {address}. Every sign-in has ended.");
+                ("password_lost", Severity::Warning, None, sentence)
             }
             Self::AddressBlocked { address, time } => {
                 let minutes = time.as_secs().div_ceil(60);

@@ -53,7 +53,10 @@ fn aac() {
     // SBR behind a core with error resilience: 22,050 Hz are played as 44,100 Hz.
     expect_audio(FourCc::AAC, b"\x8b\x90\x15\xb9\x68", "Object type 17", 44_100, 2);
 
-    expect_error(FourCc::AAC, b"\x12\x10\x56\xe5", "mp4a AudioSpecificConfig, byte 4: ends inside sbrPresentFlag");
+    // A fault behind the core: an announcement that is cut off, a list of channels that is not there.
+    expect_audio(FourCc::AAC, b"\x12\x10\x56\xe5", "LC", 44_100, 2);
+    let unlisted = audio(config(FourCc::AAC, b"\x12\x00").unwrap());
+    assert_eq!((unlisted.sample_rate, unlisted.channels), (Some(44_100), None));
     expect_error(FourCc::AAC, b"", "mp4a AudioSpecificConfig, byte 0: ends inside audioObjectType");
     expect_error(
         FourCc::AAC,

@@ -30,9 +30,11 @@ const STRANGER_BYTES: usize = 64 << 10;
 const WAIT: Duration = Duration::from_millis(2);
 /// Bytes read in one turn, so that a publisher faster than real time leaves the readers their turn.
 const MAX_TURN: usize = 1 << 20;
-/// Publishers send a message's header (12 bytes, 16 with an extended timestamp) and its body in pieces: a header alone
-/// wakes nobody. Whatever is this short comes with the next message.
-const MORE_THAN_A_HEADER: i32 = 17;
+/// Messages after which a turn ends, however many bytes they are.
+const MAX_EVENTS: usize = 2048;
+/// Publishers send a message's header (at most 12 bytes, for hours) and its body in pieces: a header alone wakes nobody. Any
+/// whole message is longer, a ping in its short form (14 bytes) included.
+const MORE_THAN_A_HEADER: i32 = 13;
 /// A publisher that sent nothing for this long gives way to another one, ms; from the same address sooner.
 const SILENT_MS: u64 = 2_000;
 const SILENT_SAME_ADDRESS_MS: u64 = 500;
@@ -40,8 +42,6 @@ const SILENT_SAME_ADDRESS_MS: u64 = 500;
 const AHEAD_MS: u64 = 3_000;
 /// … measured over this time, ms.
 const PACE_MS: u64 = 10_000;
-/// A publisher that ended its stream has this long to close its connection.
-const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// A refusal is read by the publisher before the connection goes.
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
 
@@ -142,6 +142,12 @@ struct Connection<'e> {
     close: Rc<Notify>,
 }
 
+/// What a peer asks for.
+enum Wish {
+    Publish(Request),
+    Play,
+}
+
 /// What a publisher wants to publish.
 struct Request {
     key: SecretKey,
@@ -170,58 +176,71 @@ impl Connection<'_> {
         let mut config = ServerConfig::default();
         config.after.message = limits.message_bytes;
         let mut rtmp = ServerSession::new(config, seed);
-        let deadline = Instant::now() + STRANGER_DEADLINE;
-        let request = tokio::select! {
-            biased;
-            () = self.close.notified() => return,
-            () = sleep_until(deadline) => return,
-            request = Self::until_publish(&mut self.stream, &mut rtmp, self.engine, self.number, self.peer) => request,
-        };
-        let Some(request) = request else { return };
-        let admitted = tokio::select! {
-            biased;
-            () = self.close.notified() => return,
-            admitted = self.admit(&request) => admitted,
-        };
-        match admitted {
-            Ok(session) => {
-                rtmp.accept_publish();
-                let programme = self.engine.publisher_started(&session);
-                let gone = self.publish(&mut rtmp, &session, &programme).await;
-                self.engine.publisher_gone(
-                    &session,
-                    &programme,
-                    match gone {
-                        Gone::Properly => crate::publishers::Ending::Proper,
-                        Gone::Lost => crate::publishers::Ending::Lost,
-                        Gone::Closed(why) => crate::publishers::Ending::Closed(why),
-                    },
-                );
-                match gone {
-                    // It closes when it has said everything; closing first would be an error to some.
-                    Gone::Properly => self.let_it_close(&mut rtmp).await,
-                    Gone::Closed(_) => {
-                        rtmp.close_publish("closed by the box");
-                        self.say_goodbye(&mut rtmp).await;
-                    }
-                    Gone::Lost => {}
+        // A stream that ended properly may be followed by another. Who has nothing more to say closes: closing first would be
+        // an error to some.
+        while let Some(request) = self.next_request(&mut rtmp).await {
+            let admitted = tokio::select! {
+                biased;
+                () = self.close.notified() => return,
+                admitted = self.admit(&request) => admitted,
+            };
+            let session = match admitted {
+                Ok(session) => session,
+                Err(refusal) => {
+                    rtmp.refuse(refusal);
+                    return self.say_goodbye(&mut rtmp).await;
                 }
-            }
-            Err(refusal) => {
-                rtmp.refuse(refusal);
-                self.say_goodbye(&mut rtmp).await;
+            };
+            rtmp.accept_publish();
+            let programme = self.engine.publisher_started(&session);
+            let gone = self.publish(&mut rtmp, &session, &programme).await;
+            self.engine.publisher_gone(
+                &session,
+                &programme,
+                match gone {
+                    Gone::Properly => crate::publishers::Ending::Proper,
+                    Gone::Lost => crate::publishers::Ending::Lost,
+                    Gone::Closed(why) => crate::publishers::Ending::Closed(why),
+                },
+            );
+            match gone {
+                Gone::Properly => sys::wake_at(&self.stream, 1),
+                Gone::Closed(_) => {
+                    rtmp.close_publish("closed by the box");
+                    return self.say_goodbye(&mut rtmp).await;
+                }
+                Gone::Lost => return,
             }
         }
     }
 
-    /// Reads until the peer wants to publish. None: it went away, broke the protocol, or wanted something else.
-    async fn until_publish(
+    /// What the peer wants to publish, if it says so in time. A viewer is turned away.
+    async fn next_request(&mut self, rtmp: &mut ServerSession) -> Option<Request> {
+        let deadline = Instant::now() + STRANGER_DEADLINE;
+        let wish = tokio::select! {
+            biased;
+            () = self.close.notified() => return None,
+            () = sleep_until(deadline) => return None,
+            wish = Self::until_wish(&mut self.stream, rtmp, self.engine, self.number, self.peer) => wish,
+        };
+        match wish? {
+            Wish::Publish(request) => Some(request),
+            Wish::Play => {
+                rtmp.refuse(RtmpRefusal::StreamNotFound);
+                self.say_goodbye(rtmp).await;
+                None
+            }
+        }
+    }
+
+    /// Reads until the peer wants something. None: it went away or broke the protocol.
+    async fn until_wish(
         stream: &mut TcpStream,
         rtmp: &mut ServerSession,
         engine: &Rc<Engine>,
         number: u64,
         peer: SocketAddr,
-    ) -> Option<Request> {
+    ) -> Option<Wish> {
         let mut buffer = [0; 4096];
         let mut allowance = STRANGER_BYTES;
         loop {
@@ -230,8 +249,8 @@ impl Connection<'_> {
                     ServerEvent::Connected { .. } => {
                         engine.connections.borrow_mut().set_stage(number, Stage::Connected);
                     }
-                    ServerEvent::Publish { key, program, .. } => return Some(Request { key, program }),
-                    ServerEvent::Play { .. } => rtmp.refuse(RtmpRefusal::Rejected),
+                    ServerEvent::Publish { key, program, .. } => return Some(Wish::Publish(Request { key, program })),
+                    ServerEvent::Play { .. } => return Some(Wish::Play),
                     _ => {}
                 }
             }
@@ -326,14 +345,10 @@ impl Connection<'_> {
         let Ok(()) = flush(&mut self.stream, rtmp).await else { return Gone::Lost };
         sys::wake_at(&self.stream, MORE_THAN_A_HEADER);
         let close = self.close.clone();
+        let mut turn = Some(());
         loop {
-            let turn = tokio::select! {
-                biased;
-                () = close.notified() => return session.closing.get().map_or(Gone::Lost, Gone::Closed),
-                turn = poll_fn(|cx| self.poll_turn(cx, rtmp, session)) => turn,
-            };
-            let ended = self.take_events(rtmp, session, programme);
-            if ended {
+            // Before the first read too: a publisher need not wait for an answer.
+            if self.take_events(rtmp, session, programme) {
                 return Gone::Properly;
             }
             if turn.is_none() {
@@ -349,6 +364,11 @@ impl Connection<'_> {
                     break;
                 }
             }
+            turn = tokio::select! {
+                biased;
+                () = close.notified() => return session.closing.get().map_or(Gone::Lost, Gone::Closed),
+                turn = poll_fn(|cx| self.poll_turn(cx, rtmp, session)) => turn,
+            };
         }
     }
 
@@ -368,7 +388,7 @@ impl Connection<'_> {
                         tracing::warn!(peer = %self.peer, %error, "the publisher broke the protocol");
                         return Poll::Ready(None);
                     }
-                    if all {
+                    if all || rtmp.events_waiting() > MAX_EVENTS {
                         return Poll::Ready(Some(()));
                     }
                 }
@@ -429,23 +449,6 @@ impl Connection<'_> {
         let programme = programme.borrow();
         let ahead = pace.ahead(programme.played(), self.engine.context.clock.now());
         ahead > AHEAD_MS && programme.longest_backlog() > self.engine.settings.limits.log_bytes / 2
-    }
-
-    /// Answers what a publisher still says after the end of its stream, until it closes.
-    async fn let_it_close(&mut self, rtmp: &mut ServerSession) {
-        let _ = timeout(CLOSE_TIME, async {
-            let mut rest = [0; 4096];
-            loop {
-                flush(&mut self.stream, rtmp).await?;
-                let n = self.stream.read(&mut rest).await?;
-                let said = rest.get(..n).filter(|said| !said.is_empty());
-                if said.is_none_or(|said| rtmp.handle_input(said).is_err()) {
-                    return self.stream.shutdown().await;
-                }
-                while rtmp.poll_event().is_some() {}
-            }
-        })
-        .await;
     }
 
     async fn say_goodbye(&mut self, rtmp: &mut ServerSession) {

@@ -51,6 +51,7 @@ pub(crate) struct Programme {
     timeline: Timeline,
     tracks: Tracks,
     configs: Configs,
+    lead: Lead,
     /// A returning publisher takes over at its first keyframe.
     until_key: bool,
     /// Whether a picture has been seen, or sound for a while without one: only then is it known what destinations have
@@ -76,6 +77,7 @@ impl Programme {
             timeline: Timeline::default(),
             tracks: Tracks::default(),
             configs: Configs::default(),
+            lead: Lead::default(),
             until_key: false,
             begun: false,
             first_sound: None,
@@ -90,6 +92,7 @@ impl Programme {
         self.timeline.restart();
         self.tracks.restart();
         self.configs.session_begins();
+        self.lead = Lead::default();
         self.until_key = self.tracks.has_video();
     }
 
@@ -141,7 +144,11 @@ impl Programme {
             _ => Media::Data,
         };
         let summary = media::summary(kind, &message.body);
-        let (role, stamp) = place(kind, summary.role);
+        let (mut role, stamp) = place(kind, summary.role);
+        // Groups are those of one video track: a reader that begins at another's keyframe would lack this one's.
+        if matches!(role, Role::Key | Role::Inter) && !self.lead.is_led_by(summary.track, now) {
+            role = Role::Inter;
+        }
         if self.until_key {
             match role {
                 Role::Key => self.until_key = false,
@@ -239,23 +246,71 @@ fn place(kind: Media, role: media::Role) -> (Role, Stamp) {
     }
 }
 
+/// The video track whose keyframes begin groups: the lowest one that is being sent.
+#[derive(Debug, Default)]
+struct Lead {
+    track: u8,
+    /// Engine time of its newest frame, ms; none before the first.
+    seen: Option<u64>,
+}
+
+/// A track that sends nothing for this long leads no more, ms.
+const LEAD_MS: u64 = 10_000;
+
+impl Lead {
+    /// Notes a frame of `track`; says whether it is the one that leads.
+    fn is_led_by(&mut self, track: u8, now: u64) -> bool {
+        let leads = track <= self.track || self.seen.is_none_or(|seen| now.saturating_sub(seen) > LEAD_MS);
+        if leads {
+            *self = Self { track, seen: Some(now) };
+        }
+        leads
+    }
+}
+
 /// What makes two configuration messages the same slot: a newer one replaces the older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
     message: u8,
-    track: u8,
+    tracks: TrackSet,
     kind: Option<media::Kind>,
+}
+
+/// The tracks that a message is about, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct TrackSet([u64; 4]);
+
+impl TrackSet {
+    fn of(media: Media, body: &[u8]) -> Self {
+        let mut set = Self::default();
+        for (packet, _) in media::packets(media, body) {
+            if let Some(bits) = set.0.get_mut(usize::from(packet.track / 64)) {
+                *bits |= 1 << (packet.track % 64);
+            }
+        }
+        set
+    }
+
+    fn covers(self, other: Self) -> bool {
+        self.0.iter().zip(other.0).all(|(ours, theirs)| theirs & !ours == 0)
+    }
 }
 
 impl Slot {
     /// None for what concerns only its moment.
     fn of(message: &Message, summary: &media::Summary) -> Option<Self> {
-        let slot = |kind| Some(Self { message: message.kind, track: summary.track, kind });
+        let slot = |tracks, kind| Some(Self { message: message.kind, tracks, kind });
         match (message.kind, summary.role) {
-            (AUDIO | VIDEO, media::Role::Config) => slot(Some(summary.kind)),
-            (DATA, _) if is_metadata(&message.body) => slot(None),
+            (AUDIO, media::Role::Config) => slot(TrackSet::of(Media::Audio, &message.body), Some(summary.kind)),
+            (VIDEO, media::Role::Config) => slot(TrackSet::of(Media::Video, &message.body), Some(summary.kind)),
+            (DATA, _) if is_metadata(&message.body) => slot(TrackSet::default(), None),
             _ => None,
         }
+    }
+
+    /// Whether nothing of `older` is in force any more once this one is.
+    fn replaces(&self, older: &Self) -> bool {
+        (self.message, self.kind) == (older.message, older.kind) && self.tracks.covers(older.tracks)
     }
 }
 
@@ -304,8 +359,12 @@ impl Configs {
                 return false;
             }
             config.body = body.into();
-        } else if self.current.len() < MAX_CONFIGS && fits {
-            self.current.push(Config { slot, stale: false, body: body.into() });
+            self.current.retain(|older| older.slot == slot || !slot.replaces(&older.slot));
+        } else if fits {
+            self.current.retain(|older| !slot.replaces(&older.slot));
+            if self.current.len() < MAX_CONFIGS {
+                self.current.push(Config { slot, stale: false, body: body.into() });
+            }
         }
         let preamble = self.current.iter().map(|c| (c.slot.message, c.body.clone())).collect();
         if self.versions.len() >= MAX_VERSIONS {
@@ -407,6 +466,53 @@ mod tests {
         assert_eq!(p.preamble(u64::MAX).len(), 1, "too large for those who come later, and the small one is outdated");
         let kept: usize = p.configs.versions.iter().flat_map(|(_, v)| v.iter()).map(|(_, body)| body.len()).sum();
         assert!(kept < 10_000, "{kept} bytes");
+    }
+
+    /// One track of a multitrack message, AVC.
+    fn track(number: u8, key: bool) -> Vec<u8> {
+        let first = if key { 0x96 } else { 0xa6 };
+        [&[first, 0x01][..], b"avc1", &[number, 0, 0, 0, 0, 0, 0, 1, 0x65]].concat()
+    }
+
+    #[test]
+    fn groups_begin_with_the_lowest_track() {
+        let mut p = programme();
+        let mut push = |time: u32, body: &[u8]| p.push(&message(VIDEO, time, body), time.into());
+        for group in [0, 1000] {
+            push(group, AVC_KEY);
+            push(group, &track(1, true));
+            push(group, &track(2, true));
+            push(group + 40, AVC_INTER);
+            push(group + 40, &track(1, false));
+        }
+        assert_eq!(p.log.join(), 5, "all tracks' keyframes are behind it");
+        let keys: Vec<_> = p.log.from(0).filter(|(_, e)| e.role == Role::Key).map(|(seq, _)| seq).collect();
+        assert_eq!(keys, [0, 5]);
+        // A lowest track that is no longer sent leads no more.
+        p.push(&message(VIDEO, 20_000, &track(2, true)), 20_000);
+        assert_eq!(p.log.join(), 10);
+    }
+
+    #[test]
+    fn each_track_keeps_its_configuration() {
+        let start = |tracks: &[u8], layout: u8, fill: u8| {
+            let body = tracks.iter().flat_map(|&number| match layout {
+                0 => vec![number, fill],
+                _ => vec![number, 0, 0, 1, fill],
+            });
+            let body: Vec<u8> = [0x96, layout << 4].into_iter().chain(*b"avc1").chain(body).collect();
+            message(VIDEO, 0, &body)
+        };
+        let mut p = programme();
+        let many = start(&[0, 1, 2], 1, 7);
+        let one = start(&[0], 0, 8);
+        p.push(&many, 0);
+        p.push(&one, 0);
+        let bodies = |p: &Programme| p.preamble(u64::MAX).iter().map(|(_, body)| body.to_vec()).collect::<Vec<_>>();
+        assert_eq!(bodies(&p), [many.body.clone(), one.body.clone()], "tracks 1 and 2 are only in the first");
+        let again = start(&[0, 1, 2], 1, 9);
+        p.push(&again, 0);
+        assert_eq!(bodies(&p), [again.body], "it replaces both");
     }
 
     #[test]

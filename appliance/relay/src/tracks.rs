@@ -30,6 +30,8 @@ struct Track {
     codec: Option<FourCc>,
     enhanced: bool,
     config: Option<Config>,
+    /// By a packet of its own, for codecs whose configuration does not say.
+    channels: Option<u8>,
     /// Frames that may still be looked at for what the configuration does not say.
     looks: u8,
     rate: Rate,
@@ -74,6 +76,12 @@ impl Tracks {
                 Role::Config if packet.kind == Kind::SequenceStart => {
                     track.config = track.codec.and_then(|codec| media::config(codec, payload).ok());
                     track.looks = LOOKS;
+                    track.name_channels();
+                }
+                Role::Config if packet.kind == Kind::MultichannelConfig => {
+                    let read = track.codec.and_then(|codec| media::MultichannelConfig::read(codec, payload).ok());
+                    track.channels = read.map(|config| config.channels);
+                    track.name_channels();
                 }
                 Role::Config | Role::Audio | Role::End | Role::Command | Role::Unknown => {}
             }
@@ -145,12 +153,21 @@ impl Track {
             codec: None,
             enhanced: false,
             config: None,
+            channels: None,
             looks: LOOKS,
             rate: Rate::default(),
             times: VecDeque::new(),
             newest_key: None,
             keyframe_interval: None,
             b_frames: false,
+        }
+    }
+
+    /// The packet that names the channels comes before or behind the configuration.
+    fn name_channels(&mut self) {
+        let named = self.channels;
+        if let Some(Config::Audio(audio)) = &mut self.config {
+            audio.channels = audio.channels.or(named);
         }
     }
 

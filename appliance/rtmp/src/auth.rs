@@ -56,7 +56,8 @@ fn adobe(fields: &str, user: &str, password: &SecretKey, nonce: &str) -> SecretK
 fn limelight(fields: &str, app: &str, user: &str, password: &SecretKey, client_nonce: &str) -> SecretKey {
     let nonce = field(fields, "nonce").unwrap_or_default();
     let count = "00000001";
-    // Without an instance the application's is meant.
+    // The path alone is signed, and without an instance the application's is meant.
+    let app = app.split('?').next().unwrap_or_default();
     let instance = if app.contains('/') { "" } else { "/_definst_" };
     let who = hex_md5(&[user, ":live:", password.expose()]);
     let what = hex_md5(&["publish:/", app, instance]);

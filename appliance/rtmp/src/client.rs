@@ -13,8 +13,9 @@ use crate::{
     url,
 };
 
-/// What a server may make us hold. It answers, it sends no media.
-const READING: chunk::Limits = chunk::Limits { message: 128 << 10, unfinished: 128 << 10, chunk_streams: 32 };
+/// What a server may make us hold. It answers, it sends no media; but the bandwidth checks of Flash Media Server send just over
+/// 256 KB at once.
+const READING: chunk::Limits = chunk::Limits { message: 512 << 10, unfinished: 512 << 10, chunk_streams: 32 };
 const EVENTS: usize = 1024;
 const OUTPUT: usize = 128 << 10;
 
@@ -127,7 +128,7 @@ pub enum ClientEvent {
         /// The server's words.
         description: String,
     },
-    /// The server ended the stream after it had started. Terminal.
+    /// The server ended the stream, or the connection once it was asked to publish. Terminal.
     Closed {
         /// The server's code.
         code: String,
@@ -271,7 +272,8 @@ impl ClientSession {
         if self.state == State::Over || !matches!(message.kind, kind::COMMAND | kind::COMMAND_AMF3) {
             return Ok(());
         }
-        let command = Command::read(message)?;
+        // What only a server's own scripts understand is not worth a broadcast.
+        let Ok(command) = Command::read_leniently(message) else { return Ok(()) };
         match command.name.as_str() {
             "_result" => self.result(&command),
             "_error" => self.error(&command),
@@ -301,6 +303,13 @@ impl ClientSession {
             let list = four_cc.iter().map(|code| Value::from(code.as_str())).collect();
             // Reconnect 1, Multitrack 2, ModEx 4, nanosecond offset 8: whatever the publisher sent is passed on.
             object = object.with("fourCcList", Value::StrictArray(list)).with("capsEx", f64::from(0x0f));
+            // The same by codec and use, for servers that look only here: forward 4.
+            let (audio, video): (Vec<_>, Vec<_>) = four_cc.iter().partition(|code| is_audio(code));
+            for (field, codes) in [("videoFourCcInfoMap", video), ("audioFourCcInfoMap", audio)] {
+                if !codes.is_empty() {
+                    object = object.with(field, codes.into_iter().fold(Object::new(), |map, code| map.with(code, 4.0)));
+                }
+            }
         }
         self.call("connect", CONNECT, &[object.into()])
     }
@@ -361,6 +370,7 @@ impl ClientSession {
             State::Live if ends(&info) => self.ended(code, &info),
             State::Connecting if ends(&info) => self.connect_refused(&info),
             State::CreatingStream if ends(&info) => self.refused(Stage::CreateStream, &info),
+            State::Publishing if CONNECTION_ENDS.contains(&code) => self.ended(code, &info),
             State::Publishing if ends(&info) => self.refused(Stage::Publish, &info),
             _ => Ok(()),
         }
@@ -397,13 +407,12 @@ impl ClientSession {
         self.push(ClientEvent::Redirect { url })
     }
 
-    /// The server closes: after the start that ends the stream, before it is a refusal.
+    /// The server closes: once it is asked to publish that ends the stream, before it is a refusal.
     fn ended(&mut self, code: &str, info: &Object) -> Result<(), ErrorKind> {
         let code = self.without_secrets(code);
         let description = self.text(info, "description");
         let stage = match self.state {
-            State::Live => None,
-            State::Publishing => Some(Stage::Publish),
+            State::Live | State::Publishing => None,
             State::CreatingStream => Some(Stage::CreateStream),
             State::Handshake | State::Connecting | State::Over => Some(Stage::Connect),
         };
@@ -450,10 +459,19 @@ impl ClientSession {
     }
 }
 
+/// Whether a FourCC is one of the audio codecs that Enhanced RTMP names (v2, "Enhanced Audio").
+fn is_audio(code: &str) -> bool {
+    ["ac-3", "ec-3", "Opus", ".mp3", "fLaC", "mp4a"].contains(&code)
+}
+
 /// Where a status object sends us: Flash Media Server's redirect, in `ex`.
 fn redirect(info: &Object) -> Option<&str> {
     info.get("ex")?.as_object()?.get_str("redirect").filter(|url| !url.is_empty())
 }
+
+/// The server's own end, which says nothing of the stream that was asked for.
+const CONNECTION_ENDS: [&str; 3] =
+    ["NetConnection.Connect.AppShutdown", "NetConnection.Connect.Closed", "NetConnection.Connect.Failed"];
 
 /// Whether a status says that there is no stream, or none any more. By code, and where that is unknown by level: viewers' and
 /// recorders' troubles on the server's side are not ours.
@@ -467,11 +485,9 @@ fn ends(info: &Object) -> bool {
         | "NetStream.Publish.Failed"
         | "NetStream.Unpublish.Success"
         | "NetStream.Failed"
-        | "NetConnection.Connect.AppShutdown"
-        | "NetConnection.Connect.Closed"
-        | "NetConnection.Connect.Failed"
         | "NetConnection.Connect.InvalidApp"
         | "NetConnection.Connect.Rejected" => true,
+        _ if CONNECTION_ENDS.contains(&code) => true,
         _ => ours && info.get_str("level") == Some("error"),
     }
 }

@@ -33,13 +33,27 @@ pub(crate) enum Wrapping {
 
 impl Command {
     /// Reads kinds 17 and 20, and wipes the message, which may hold a stream name.
-    pub(crate) fn read(mut message: Message) -> Result<Self, ErrorKind> {
+    pub(crate) fn read(message: Message) -> Result<Self, ErrorKind> {
+        Self::read_or(message, |_| None)
+    }
+
+    /// The same for a peer that may say what we need not understand: such a command has its name and transaction number, no
+    /// values.
+    pub(crate) fn read_leniently(message: Message) -> Result<Self, ErrorKind> {
+        Self::read_or(message, |body| {
+            let (name, len) = amf::decode_one(body, LIMITS).ok()?;
+            let (transaction, _) = amf::decode_one(body.get(len..)?, LIMITS).ok()?;
+            Some(vec![name, transaction])
+        })
+    }
+
+    fn read_or(mut message: Message, otherwise: fn(&[u8]) -> Option<Vec<Value>>) -> Result<Self, ErrorKind> {
         let (wrapping, body) = match (message.kind, message.body.split_first()) {
             (kind::COMMAND_AMF3, Some((0, rest))) => (Wrapping::Amf3, rest),
             (kind::COMMAND_AMF3, _) => (Wrapping::Amf3, message.body.as_slice()),
             _ => (Wrapping::Amf0, message.body.as_slice()),
         };
-        let values = amf::decode(body, LIMITS);
+        let values = amf::decode(body, LIMITS).or_else(|error| otherwise(body).ok_or(error));
         message.body.zeroize();
         let mut values = values?.into_iter();
         let Some(Value::String(name)) = values.next() else {

@@ -203,9 +203,10 @@ impl Link {
     }
 
     /// §5.4.3: the specification asks for one a window; at half of it a peer that stops at the whole never has to. The sequence
-    /// number is the count modulo 2^32.
+    /// number is the count modulo 2^32. While an earlier one is not written it waits, since the next says all that it would:
+    /// some publishers never read, and are not to be ended by what piles up for them.
     fn acknowledge(&mut self) -> Result<(), ErrorKind> {
-        if self.received - self.acknowledged < u64::from(self.window).div_ceil(2) {
+        if self.received - self.acknowledged < u64::from(self.window).div_ceil(2) || !self.out.bytes().is_empty() {
             return Ok(());
         }
         self.acknowledged = self.received;

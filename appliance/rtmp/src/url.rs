@@ -18,7 +18,7 @@ pub struct RtmpUrl {
     pub host: String,
     /// 1935, or 443 for `rtmps`, where the text has none.
     pub port: u16,
-    /// Everything after the first slash without slashes at its ends: may be empty, nested, and have a `?query`.
+    /// Everything after the first slash without slashes around its path: may be empty, nested, and have a `?query`.
     pub app: String,
 }
 
@@ -103,7 +103,7 @@ impl FromStr for RtmpUrl {
             None => (None, authority),
         };
         let (host, port) = parse_address(address, tls)?;
-        Ok(Self { tls, login, host, port, app: app.trim_matches('/').to_owned() })
+        Ok(Self { tls, login, host, port, app: trim_slashes(app).to_owned() })
     }
 }
 
@@ -138,6 +138,12 @@ pub(crate) fn resolve(base: &str, reference: &str) -> String {
     let path = path.split('?').next().unwrap_or_default();
     let directory = path.rsplit_once('/').map_or(String::new(), |(directory, _)| format!("{directory}/"));
     format!("{scheme}://{host}/{directory}{reference}")
+}
+
+/// Without slashes around the path; those of a query belong to it.
+pub(crate) fn trim_slashes(app: &str) -> &str {
+    let app = app.trim_start_matches('/');
+    if app.contains('?') { app } else { app.trim_end_matches('/') }
 }
 
 fn default_port(tls: bool) -> u16 {
@@ -216,6 +222,7 @@ mod tests {
         let url = parse("rtmp://us%40er:p%3a%20w@host/app").unwrap();
         assert_eq!(url.login, Some(("us@er".to_owned(), "p: w".into())));
         assert_eq!(parse("rtmp://host?x=1").unwrap().app, "?x=1");
+        assert_eq!(parse("rtmp://host/app?sig=ab/").unwrap().app, "app?sig=ab/");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use brookbox_rtmp::{
     amf::{Object, Value},
     kind,
 };
-use common::{KEY, RawServer, message, names, read_command, status};
+use common::{KEY, RawServer, command, message, names, read_command, status};
 
 fn config() -> ClientConfig {
     ClientConfig::new("app/inst?t=1", "rtmp://host/app/inst?t=1", format!("{KEY}?a=b&c=d"))
@@ -84,6 +84,9 @@ fn enhanced_fields_only_where_asked_for() {
     let object = values[0].as_object().unwrap();
     assert_eq!(object.get("fourCcList"), Some(&Value::StrictArray(vec!["hvc1".into(), "Opus".into()])));
     assert_eq!(object.get_number("capsEx"), Some(15.0));
+    for (field, code) in [("videoFourCcInfoMap", "hvc1"), ("audioFourCcInfoMap", "Opus")] {
+        assert_eq!(object.get(field), Some(&Object::new().with(code, 4.0).into()), "{field}");
+    }
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn answers_that_mean_nothing() {
     for number in [f64::NAN, -1.0, 1e300] {
         let mut server = RawServer::new(config());
         server.answer("_result", 1.0, &[]);
-        let error = server.send(&common::command(0, "_result", 4.0, &[Value::Null, number.into()])).unwrap_err();
+        let error = server.send(&command(0, "_result", 4.0, &[Value::Null, number.into()])).unwrap_err();
         assert_eq!(
             error.to_string().split(": ").nth(2),
             Some("createStream was answered without a stream id"),
@@ -200,7 +203,28 @@ fn a_live_stream_that_the_server_ends() {
     );
     let mut server = RawServer::publishing(config());
     server.answer("close", 0.0, &[Value::Null]);
-    assert!(matches!(server.events()[..], [ClientEvent::Refused { stage: Stage::Publish, .. }]));
+    // Asked to publish, it may still go for reasons of its own: that is no word about the key.
+    assert!(matches!(server.events()[..], [ClientEvent::Closed { .. }]));
+    for code in ["NetConnection.Connect.AppShutdown", "NetConnection.Connect.Closed", "NetConnection.Connect.Failed"] {
+        let mut server = RawServer::publishing(config());
+        server.answer("onStatus", 0.0, &[Value::Null, status("error", code)]);
+        assert!(matches!(server.events()[..], [ClientEvent::Closed { .. }]), "{code}");
+    }
+}
+
+/// Flash Media Server's bandwidth check, and calls that only its scripts understand.
+#[test]
+fn calls_that_cannot_be_read_are_answered_or_passed_over() {
+    let mut server = RawServer::live(config());
+    server.answer("_onbwcheck", 7.0, &[Value::Null, "x".repeat(260_000).into()]);
+    let answers: Vec<_> = server.sent().iter().filter(|sent| sent.kind == kind::COMMAND).map(read_command).collect();
+    assert_eq!(answers, [("_result".into(), 7.0, vec![Value::Null, Value::Null])]);
+    let mut theirs = command(0, "theirs", 0.0, &[]);
+    theirs.body.push(0x0e); // a record set, which is reserved
+    server.send(&theirs).unwrap();
+    assert!(server.events().is_empty());
+    server.answer("onStatus", 0.0, &[Value::Null, status("error", "NetStream.Failed")]);
+    assert!(matches!(server.events()[..], [ClientEvent::Closed { .. }]), "it still listens");
 }
 
 #[test]

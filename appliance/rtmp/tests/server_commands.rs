@@ -9,7 +9,7 @@
 mod common;
 
 use brookbox_rtmp::{ErrorKind, Refusal, ServerEvent, amf::Object, amf::Value, kind};
-use common::{KEY, RawPeer, command, message, names, read_command, shown};
+use common::{KEY, RawPeer, command, drain, message, names, read_command, shown};
 
 fn connect(peer: &mut RawPeer, object: Object) {
     peer.command(0, "connect", 1.0, &[object.into()]).unwrap();
@@ -285,6 +285,8 @@ fn media_kinds() {
     peer.send(4, &message(kind::DATA, 1, 1, b"\x02\x00\x01x")).unwrap();
     peer.send(4, &message(kind::DATA_AMF3, 1, 2, b"\x00\x02\x00\x01y")).unwrap();
     peer.send(4, &message(kind::AUDIO, 1, 3, b"")).unwrap();
+    peer.send(4, &message(kind::VIDEO, 1, 3, b"")).unwrap();
+    peer.send(4, &message(kind::DATA, 1, 3, b"")).unwrap();
     peer.send(4, &message(16, 1, 3, b"shared object")).unwrap();
     peer.send(4, &message(200, 1, 3, b"nobody knows")).unwrap();
     // Streams that exist and are not this one; streams that never did.
@@ -305,10 +307,41 @@ fn media_kinds() {
         [
             (kind::DATA, 1, b"\x02\x00\x01x".to_vec()),
             (kind::DATA, 2, b"\x02\x00\x01y".to_vec()),
+            (kind::AUDIO, 3, b"".to_vec()),
             (kind::AUDIO, 5, b"odd client".to_vec()),
             (kind::AUDIO, 6, b"odd client".to_vec()),
         ]
     );
+}
+
+/// One connection, one stream after the other; what belongs to none is nobody's.
+#[test]
+fn another_stream_on_the_same_connection() {
+    let mut peer = RawPeer::publishing();
+    peer.command(0, "deleteStream", 0.0, &[Value::Null, 1.0.into()]).unwrap();
+    peer.send(4, &message(kind::AUDIO, 1, 3, b"late")).unwrap();
+    assert!(matches!(peer.events()[..], [ServerEvent::Unpublish]));
+    peer.command(0, "createStream", 4.0, &[Value::Null]).unwrap();
+    peer.command(1, "publish", 5.0, &[Value::Null, "another".into(), "live".into()]).unwrap();
+    assert!(matches!(&peer.events()[..], [ServerEvent::Publish { key, .. }] if key.expose() == "another"));
+    peer.server.accept_publish();
+    peer.send(4, &message(kind::AUDIO, 1, 7, b"again")).unwrap();
+    assert!(matches!(&peer.events()[..], [ServerEvent::Media(message)] if message.timestamp == 7));
+}
+
+/// Some publishers never read. Acknowledgements that nobody takes neither pile up nor end the stream.
+#[test]
+fn a_publisher_that_never_reads() {
+    let mut peer = RawPeer::publishing();
+    peer.control(kind::WINDOW_ACK_SIZE, &1u32.to_be_bytes()).unwrap();
+    for time in 0..20_000 {
+        peer.send(4, &message(kind::AUDIO, 1, time, b"sound")).unwrap();
+        peer.events();
+    }
+    assert!(peer.server.output().len() < 100, "{}", peer.server.output().len());
+    drain(&mut peer.server);
+    peer.send(4, &message(kind::AUDIO, 1, 20_000, b"sound")).unwrap();
+    assert_eq!(peer.answers().last().map(|answer| answer.kind), Some(kind::ACKNOWLEDGEMENT));
 }
 
 /// A client that publishes on stream 0 and goes on with the number it was given.

@@ -159,44 +159,51 @@ struct Gate {
     state: Mutex<GateState>,
     left: Condvar,
     places: usize,
-    queue: usize,
+    queue: u64,
 }
 
+/// Who waits has a ticket, and places that are left go to the tickets in their order: nobody is overtaken.
 struct GateState {
     inside: usize,
-    waiting: usize,
+    /// The next ticket to be given out …
+    next: u64,
+    /// … and the next to be let in.
+    served: u64,
 }
 
 struct Turn<'a>(&'a Gate);
 
 impl Gate {
-    const fn new(places: usize, queue: usize) -> Self {
-        let state = Mutex::new(GateState { inside: 0, waiting: 0 });
+    const fn new(places: usize, queue: u64) -> Self {
+        let state = Mutex::new(GateState { inside: 0, next: 0, served: 0 });
         Self { state, left: Condvar::new(), places, queue }
     }
 
     fn enter(&self) -> Result<Turn<'_>, Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.inside >= self.places {
-            if state.waiting >= self.queue {
+            let ticket = state.next;
+            if ticket - state.served >= self.queue {
                 return Err(Error::Busy);
             }
-            state.waiting += 1;
-            state = self
-                .left
-                .wait_while(state, |state| state.inside >= self.places)
-                .unwrap_or_else(PoisonError::into_inner);
-            state.waiting -= 1;
+            state.next += 1;
+            drop(self.left.wait_while(state, |state| state.served <= ticket).unwrap_or_else(PoisonError::into_inner));
+        } else {
+            state.inside += 1;
         }
-        state.inside += 1;
         Ok(Turn(self))
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).inside -= 1;
-        self.0.left.notify_one();
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.served < state.next {
+            state.served += 1;
+            self.0.left.notify_all();
+        } else {
+            state.inside -= 1;
+        }
     }
 }
 
@@ -284,7 +291,7 @@ mod tests {
         let (first, second) = (gate.enter().unwrap(), gate.enter().unwrap());
         drop((first, second));
         let state = gate.state.lock().unwrap();
-        assert_eq!((state.inside, state.waiting), (0, 0));
+        assert_eq!((state.inside, state.next - state.served), (0, 0));
     }
 
     proptest! {

@@ -317,11 +317,23 @@ fn redirect(ctx: &Ctx) -> Result<()> {
     let daemon = Daemon::start(ctx)?;
     let _publisher = Publisher::start(ctx, "publisher", Clip::H264Long, &daemon.publish_url()?)?;
     daemon.wait_input("receiving", secs(10))?;
-    let leads = |host, port| Faulty::start(Fault::Redirects { host, port });
+    let leads = |host, port| Faulty::start(Fault::Redirects { host, port, path: "live" });
     let near = leads("127.0.0.1", Some(tap.port))?;
     let club = daemon.add_destination("Near", &near.url(), BROADCAST_KEY)?;
     daemon.wait_state(&club, "live", secs(5))?;
     ensure!(tap.visits_of(BROADCAST_KEY).len() == 1 && near.visits() == 1, "it did not go one way");
+    // Some servers send the address of the whole stream.
+    let whole =
+        Faulty::start(Fault::Redirects { host: "127.0.0.1", port: Some(tap.port), path: "live/nested/stream" })?;
+    let id = daemon.add_destination("Whole", &whole.url(), "stream?token=1")?;
+    daemon.wait_state(&id, "live", secs(5))?;
+    let visits = tap.visits_of("stream?token=1");
+    ensure!(
+        visits.len() == 1 && visits[0].app == "live/nested",
+        "it went to {:?}",
+        visits.first().map(|visit| &visit.app)
+    );
+    daemon.switch(&id, false)?;
     // Another host is somebody else, even where both names lead here: a key must not wander.
     let far = leads("localhost", Some(tap.port))?;
     let circle = leads("127.0.0.1", None)?;
@@ -332,7 +344,7 @@ fn redirect(ctx: &Ctx) -> Result<()> {
         ctx.note(format!("{key}: {}", status["reason"]["sentence"]));
         daemon.switch(&id, false)?;
     }
-    ensure!(tap.visits().len() == 1, "a redirect to another host was followed");
+    ensure!(tap.visits().len() == 2, "a redirect to another host was followed");
     // Each try connects once and follows two redirects.
     ensure!(circle.visits() % 3 == 0, "it went in circles {} times", circle.visits());
     Ok(())

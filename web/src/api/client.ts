@@ -1,5 +1,13 @@
 import { call } from "./request";
-import type { DestinationPatch, NewDestination, SetupRequest } from "./types";
+import type {
+  DestinationPatch,
+  NewDestination,
+  NewToken,
+  NewUser,
+  SetupRequest,
+  SystemPatch,
+  UserPatch,
+} from "./types";
 
 /** The endpoints that the page uses, by the names it uses. */
 export const box = {
@@ -10,7 +18,23 @@ export const box = {
   me: () => call("get", "/api/v1/me"),
   confirm: (password: string) => call("post", "/api/v1/me/confirm", { body: { password } }),
 
+  changePassword: (currentPassword: string, newPassword: string) =>
+    call("post", "/api/v1/me/password", { body: { currentPassword, newPassword } }),
+
+  users: () => call("get", "/api/v1/users"),
+  addUser: (body: NewUser) => call("post", "/api/v1/users", { body }),
+  editUser: (id: string, body: UserPatch) => call("patch", "/api/v1/users/{id}", { path: { id }, body }),
+  resetUser: (id: string, password: string) =>
+    call("post", "/api/v1/users/{id}/reset", { path: { id }, body: { password } }),
+  deleteUser: (id: string) => call("delete", "/api/v1/users/{id}", { path: { id } }),
+  signIns: () => call("get", "/api/v1/signins"),
+  endSignIn: (id: string) => call("delete", "/api/v1/signins/{id}", { path: { id } }),
+  tokens: () => call("get", "/api/v1/tokens"),
+  makeToken: (body: NewToken) => call("post", "/api/v1/tokens", { body }),
+  deleteToken: (id: string) => call("delete", "/api/v1/tokens/{id}", { path: { id } }),
+
   system: () => call("get", "/api/v1/system"),
+  editSystem: (body: SystemPatch) => call("patch", "/api/v1/system", { body }),
   dismissClaim: () => call("delete", "/api/v1/system/claim"),
 
   inputs: () => call("get", "/api/v1/inputs"),

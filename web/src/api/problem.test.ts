@@ -18,7 +18,7 @@ const invalid = new Problem(
 describe("complain", () => {
   test("a field's sentence stands at its field, the rest below", () => {
     expect(complain(invalid, ["url", "key"])).toEqual({
-      fields: { url: "Begin with rtmp:// or rtmps://." },
+      fields: { url: "Begin the address with rtmp:// or rtmps://." },
       sentence: "Give a whole number from 1 to 64.",
     });
   });

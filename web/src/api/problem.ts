@@ -1,4 +1,4 @@
-import { t } from "../words/i18n";
+import { knows, t, tell } from "../words/i18n";
 
 /** One field that the API did not take. */
 export interface FieldError {
@@ -52,9 +52,9 @@ export function complain(error: unknown, shown: readonly string[] = []): Complai
   if (!(error instanceof Problem)) return { sentence: explain(error), fields: {} };
   const fields: Record<string, string> = {};
   const elsewhere: string[] = [];
-  for (const { field, message } of error.fields) {
-    if (shown.includes(field)) fields[field] ??= plain(message);
-    else elsewhere.push(plain(message));
+  for (const wrong of error.fields) {
+    if (shown.includes(wrong.field)) fields[wrong.field] ??= sentence(wrong);
+    else elsewhere.push(sentence(wrong));
   }
   if (error.fields.length === 0) return { sentence: explain(error), fields };
   return { sentence: elsewhere.length > 0 ? elsewhere.join(" ") : t("error.fields"), fields };
@@ -65,8 +65,15 @@ export function explain(error: unknown): string {
   if (error instanceof Unreachable) return t("error.unreachable");
   if (!(error instanceof Problem)) throw error;
   if (error.status === 429) return t("error.tooMany", { count: error.retryAfterS ?? 1 });
-  if (error.status === 403) return plain(error.message) || t("error.forbidden");
+  const key = `problem.${error.code}`;
+  if (knows(key)) return tell(key, {});
   return plain(error.message) || t("error.unknown", { code: error.code });
+}
+
+/** What is wrong with a field: in the reader's language where there are words for it, else as the box says it. */
+function sentence({ field, code, message }: FieldError): string {
+  for (const key of [`wrong.${field}.${code}`, `wrong.${code}`]) if (knows(key)) return tell(key, {});
+  return plain(message);
 }
 
 /** The API marks what is to be typed as `code`, for those who read it raw. */

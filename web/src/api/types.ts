@@ -9,6 +9,16 @@ export type SetupState = Schema["Setup"];
 export type SetupRequest = Schema["NewOwner"];
 export type Me = Schema["Me"];
 export type System = Schema["System"];
+export type SystemPatch = Schema["SystemPatch"];
+
+export type User = Schema["UserView"];
+export type NewUser = Schema["NewUser"];
+export type UserPatch = Schema["UserPatch"];
+export type Role = User["role"];
+export type SignIn = Schema["SignInView"];
+export type Token = Schema["TokenView"];
+export type NewToken = Schema["NewToken"];
+export type Scope = Token["scopes"][number];
 
 export type Input = Schema["InputView"];
 export type Session = Schema["Session"];

@@ -2,7 +2,8 @@ import { box, liveAddress } from "../api/client";
 import { Cancelled, Problem, Unreachable } from "../api/problem";
 import type { Destination, Input, Me, Platform, SetupState, Status, System } from "../api/types";
 import { type Ear, LiveLink, type Reach, type Wire } from "../live/link";
-import { lastStateWord, type Place, places, type StateWord, stateWord } from "../words/destination";
+import { lastStateWord, type Place, places, type StateWord, stateWord, type Tone } from "../words/destination";
+import { History, type Trail } from "./history";
 
 /** Which door the page stands at. */
 export type Phase = "asking" | "away" | "claim" | "signIn" | "in";
@@ -13,6 +14,8 @@ const ASK_AGAIN_MS = 2000;
 class Box {
   phase: Phase = $state("asking");
   setup: SetupState | null = $state.raw(null);
+  /** The box was claimed right here, and is being set up. */
+  claimedHere = false;
   me: Me | null = $state.raw(null);
 
   system: System | null = $state.raw(null);
@@ -29,8 +32,14 @@ class Box {
   platforms: readonly Platform[] = $state.raw([]);
 
   readonly places: Place[] = $derived(this.status ? places(this.status, this.destinations, this.platforms) : []);
+  /** How each destination that is on stands, in the order of the rows. */
+  readonly parts: readonly Tone[] = $derived(
+    this.places.filter((place) => place.status.enabled).map((place) => this.stateOf(place).tone),
+  );
   /** Where publishers connect; only an owner is told. */
   readonly rtmpPort: number | null = $derived(portOf(this.system?.rtmp));
+  /** What people call this box. */
+  readonly name: string = $derived(this.system?.boxName ?? this.setup?.boxName ?? location.hostname);
   readonly isOwner: boolean = $derived(this.me?.role === "owner");
   readonly mayOperate: boolean = $derived(this.me !== null && this.me.role !== "viewer");
   /** Whether a press can have an effect at all. */
@@ -40,9 +49,10 @@ class Box {
   asksPassword: { confirmed(): void; cancelled(): void } | null = $state.raw(null);
 
   #link: LiveLink | null = null;
+  readonly #history = new History();
   #askAgain: ReturnType<typeof setTimeout> | undefined;
-  /** Box's clock minus this device's. */
-  #ahead = 0;
+  /** The box's clock minus this device's, ms. */
+  #ahead: number = $state(0);
   /** Which destinations and inputs the lists were last fetched for. */
   #listed = "";
 
@@ -50,9 +60,21 @@ class Box {
     setInterval(() => (this.now = Date.now() + this.#ahead), 1000);
   }
 
+  /** How far the box's clock is ahead of this device's, ms. */
+  get clockApartMs(): number {
+    return this.#ahead;
+  }
+
   /** A destination's state in words, or what it was while the box cannot be reached. */
   stateOf(place: Place): StateWord {
     return this.reach === "lost" ? lastStateWord(place) : stateWord(place, this.now);
+  }
+
+  /** The last minute of a row's bitrate. */
+  trailOf(id: string): Trail {
+    // New whenever a message has come.
+    void this.status;
+    return this.#history.of(id);
   }
 
   /** Finds out at which door we stand. Asks again until the box answers. */
@@ -135,6 +157,8 @@ class Box {
     this.lastSeen = Date.now();
     this.#ahead = Date.parse(status.time) - this.lastSeen;
     this.now = this.lastSeen + this.#ahead;
+    const bitrates = Object.entries(status.destinations).map(([id, one]) => [id, one.bitrateBps]);
+    this.#history.take(this.now, Object.fromEntries(bitrates));
     this.status = status;
     const names = Object.entries(status.destinations).map(([id, one]) => [id, one.name]);
     const listed = JSON.stringify([Object.keys(status.inputs), names]);
@@ -168,6 +192,7 @@ class Box {
       inputs: [],
       destinations: [],
     });
+    this.#history.clear();
     this.#listed = "";
     this.phase = "asking";
     void this.arrive();

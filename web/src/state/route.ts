@@ -1,26 +1,44 @@
-export type Route =
-  | { screen: "live" | "destinations" | "input" | "diagnostics" | "more" | "none" }
-  | { screen: "destination"; id: string | null };
+/** The screens that are there whatever their path goes on with. */
+const PLAIN = [
+  "destinations",
+  "input",
+  "encoders",
+  "recordings",
+  "diagnostics",
+  "system",
+  "people",
+  "help",
+  "about",
+  "more",
+] as const;
 
-/** The screen at a path; a destination's `id` is `null` for a new one. */
+export type Plain = (typeof PLAIN)[number];
+
+/** The steps of the set-up after the claim, in their order. */
+export const STEPS = ["name", "check", "destination", "obs", "live"] as const;
+
+export type Step = (typeof STEPS)[number];
+
+export type Route =
+  | { screen: "live" | Plain | "none" }
+  | { screen: "destination" | "person"; id: string | null }
+  | { screen: "setup"; step: Step };
+
+/** The screen at a path; the `id` of a destination or person is `null` for a new one. */
 export function route(path: string): Route {
   const [first, second, ...rest] = path.split("/").filter(Boolean);
+  if (first === undefined) return { screen: "live" };
   if (rest.length > 0) return { screen: "none" };
-  if (first === "destinations" && second !== undefined) {
-    return { screen: "destination", id: second === "new" ? null : decode(second) };
+  if (second !== undefined) {
+    const id = second === "new" ? null : decode(second);
+    if (first === "destinations") return { screen: "destination", id };
+    if (first === "people") return { screen: "person", id };
+    const step = STEPS.find((one) => one === second);
+    if (first === "setup" && step) return { screen: "setup", step };
+    return { screen: "none" };
   }
-  if (second !== undefined) return { screen: "none" };
-  switch (first) {
-    case undefined:
-      return { screen: "live" };
-    case "destinations":
-    case "input":
-    case "diagnostics":
-    case "more":
-      return { screen: first };
-    default:
-      return { screen: "none" };
-  }
+  const plain = PLAIN.find((one) => one === first);
+  return { screen: plain ?? "none" };
 }
 
 function decode(part: string): string {

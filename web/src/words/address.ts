@@ -5,7 +5,7 @@ export function publishAddress(host: string, port: number | null): string {
 
 /** `…7Q2x` as dots and the end. */
 export function maskedKey(hint: string | null | undefined): string {
-  return `••••••••${(hint ?? "").replace(/^[….•]+/, "")}`;
+  return `••••${(hint ?? "").replace(/^[….•]+/, "")}`;
 }
 
 export interface AddressAndKey {
@@ -41,4 +41,12 @@ function isUrl(text: string): boolean {
 /** The address of a peer without its port. */
 export function host(peer: string): string {
   return peer.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+}
+
+/** How a key looks while it is typed; nothing is said of whether the platform takes it. */
+export function keyLook(key: string): "empty" | "spaces" | "short" | "good" {
+  const text = key.trim();
+  if (text === "") return "empty";
+  if (/\s/.test(text) || isUrl(text)) return "spaces";
+  return text.length < 8 ? "short" : "good";
 }

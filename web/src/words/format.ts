@@ -11,49 +11,53 @@ export const UNKNOWN = "–";
 
 type Measured = number | null | undefined;
 
-const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
-const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const hundredths = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
-const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
-const clockSeconds = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit" });
-const dayAndClock = new Intl.DateTimeFormat(locale, {
-  day: "numeric",
-  month: "short",
-  hour: "numeric",
-  minute: "2-digit",
-});
+/** Everything that `Intl` is asked for, made once for a locale. */
+function make(of: string) {
+  const time = { hour: "numeric", minute: "2-digit" } as const;
+  const day = { day: "numeric", month: "short" } as const;
+  const seconds = { second: "2-digit" } as const;
+  return {
+    of,
+    whole: new Intl.NumberFormat(of, { maximumFractionDigits: 0 }),
+    tenths: new Intl.NumberFormat(of, { minimumFractionDigits: 1, maximumFractionDigits: 1 }),
+    hundredths: new Intl.NumberFormat(of, { maximumFractionDigits: 2 }),
+    clock: new Intl.DateTimeFormat(of, time),
+    clockSeconds: new Intl.DateTimeFormat(of, { ...time, ...seconds }),
+    dayAndClock: new Intl.DateTimeFormat(of, { ...day, ...time }),
+    dayAndClockSeconds: new Intl.DateTimeFormat(of, { ...day, ...time, ...seconds }),
+  };
+}
 
-const dayAndClockSeconds = new Intl.DateTimeFormat(locale, {
-  day: "numeric",
-  month: "short",
-  hour: "numeric",
-  minute: "2-digit",
-  second: "2-digit",
-});
+let made: ReturnType<typeof make> | undefined;
+
+function intl() {
+  if (made?.of !== locale) made = make(locale);
+  return made;
+}
 
 /** bit/s as Mb/s from 1 upwards, else kb/s. */
 export function bitrate(bps: Measured): Quantity {
   if (!known(bps)) return { value: UNKNOWN, unit: "" };
   // 999,950 bit/s would round to 1,000 kb/s.
-  if (bps >= 999_500) return { value: tenths.format(bps / 1e6), unit: "Mb/s" };
-  return { value: whole.format(bps / 1000), unit: "kb/s" };
+  if (bps >= 999_500) return { value: intl().tenths.format(bps / 1e6), unit: "Mb/s" };
+  return { value: intl().whole.format(bps / 1000), unit: "kb/s" };
 }
 
 export function milliseconds(ms: Measured): Quantity {
-  return known(ms) ? { value: whole.format(ms), unit: "ms" } : { value: UNKNOWN, unit: "" };
+  return known(ms) ? { value: intl().whole.format(ms), unit: "ms" } : { value: UNKNOWN, unit: "" };
 }
 
 /** Milliseconds as seconds with one decimal. */
 export function seconds(ms: Measured): Quantity {
-  return known(ms) ? { value: tenths.format(ms / 1000), unit: "s" } : { value: UNKNOWN, unit: "" };
+  return known(ms) ? { value: intl().tenths.format(ms / 1000), unit: "s" } : { value: UNKNOWN, unit: "" };
 }
 
 export function count(n: Measured): Quantity {
-  return { value: known(n) ? whole.format(n) : UNKNOWN, unit: "" };
+  return { value: known(n) ? intl().whole.format(n) : UNKNOWN, unit: "" };
 }
 
 export function decimal(n: number): string {
-  return hundredths.format(n);
+  return intl().hundredths.format(n);
 }
 
 /** A span as `1:42:07`, below an hour as `42:07`. */
@@ -64,21 +68,30 @@ export function duration(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
 }
 
+/** A long span in its largest units: `3 d 4 h`, `12 min`. */
+export function span(seconds: number): string {
+  const [d, h, m] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  const say = (value: number, unit: "day" | "hour" | "minute") =>
+    new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short" }).format(value);
+  if (d > 0) return `${say(d, "day")} ${say(h, "hour")}`;
+  return h > 0 ? `${say(h, "hour")} ${say(m, "minute")}` : say(m, "minute");
+}
+
 /** `20:46`, with the day where it is not today. */
 export function time(at: string | number, now: number): string {
   const date = new Date(at);
-  return sameDay(date, new Date(now)) ? clock.format(date) : dayAndClock.format(date);
+  return sameDay(date, new Date(now)) ? intl().clock.format(date) : intl().dayAndClock.format(date);
 }
 
 /** `20:46:12`, with the day where it is not today. */
 export function exactTime(at: string | number, now: number): string {
   const date = new Date(at);
-  return sameDay(date, new Date(now)) ? clockSeconds.format(date) : dayAndClockSeconds.format(date);
+  return sameDay(date, new Date(now)) ? intl().clockSeconds.format(date) : intl().dayAndClockSeconds.format(date);
 }
 
 /** `20:46:12`. */
 export function timeWithSeconds(at: string | number): string {
-  return clockSeconds.format(new Date(at));
+  return intl().clockSeconds.format(new Date(at));
 }
 
 /** Frame rates that are no whole numbers by intent. */
@@ -91,7 +104,7 @@ export function picture(height: Measured, fps: Measured): string {
   const usual = [Math.round(fps), ...BROKEN_RATES].reduce((best, rate) =>
     Math.abs(rate - fps) < Math.abs(best - fps) ? rate : best,
   );
-  return `${height}p${Math.abs(usual - fps) < 0.1 ? decimal(usual) : tenths.format(fps)}`;
+  return `${height}p${Math.abs(usual - fps) < 0.1 ? decimal(usual) : intl().tenths.format(fps)}`;
 }
 
 /** A list in words: `A, B and C`. */

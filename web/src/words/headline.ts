@@ -1,7 +1,10 @@
 import type { InputStatus, Status } from "../api/types";
+import type { Reach } from "../live/link";
+import type { Centre } from "../ui/ring";
 import { isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
 import { duration, list, timeWithSeconds } from "./format";
 import { language, t } from "./i18n";
+import { reasonSentence } from "./reason";
 
 /** The state of everything in one sentence, and at most one cause in a second one. */
 export interface Headline {
@@ -82,6 +85,27 @@ function onAir(status: Status, on: Place[]): Headline {
   return { sentence, tone, ...cause(expected, troubled, onlySending, on.length - expected.length) };
 }
 
+/** Names what is switched off: at most three, so that the line stays a line. */
+export function offLine(places: readonly Place[]): string {
+  const off = places.filter((place) => !place.status.enabled);
+  if (off.length === 0 || off.length > 3 || off.length === places.length) return "";
+  const names = list(
+    off.map((place) => place.name),
+    language,
+  );
+  return t("why.off", { names, count: off.length });
+}
+
+/** The small picture of it all. */
+export function centreOf(known: { reach: Reach; status: Status | null; places: Place[] }): Centre {
+  const { reach, status, places } = known;
+  if (reach === "lost") return "away";
+  const input = status ? mainInput(status) : undefined;
+  if (input?.state === "lost") return "pause";
+  if (places.some(isOnAir)) return "air";
+  return status && input?.state === "receiving" && canStart({ status, places }) ? "gate" : "idle";
+}
+
 /** The second line: the worst cause, and who is not affected. */
 function cause(
   expected: Place[],
@@ -106,7 +130,7 @@ function cause(
     language,
   );
   if (troubled.length === 1) {
-    const why = first.status.reason?.sentence ?? t("why.troubles", { count: 1, names });
+    const why = reasonSentence(first) || t("why.troubles", { count: 1, names });
     return { why, row: first.id, ...rest };
   }
   if (troubled.every((place) => place.status.state === "slow")) return { why: t("why.uploadSlow", { names }), ...rest };

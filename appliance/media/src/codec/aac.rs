@@ -22,10 +22,12 @@ pub(crate) fn record(record: &[u8]) -> Result<AudioConfig> {
             bits.skip(4, "extensionChannelConfiguration")?;
         }
     }
-    if is_general_audio(object_type) {
-        let defined = general_audio(&mut bits, object_type, channel_configuration)?;
+    // A fault behind the core's description leaves the core known.
+    if is_general_audio(object_type)
+        && let Ok(defined) = general_audio(&mut bits, object_type, channel_configuration)
+    {
         channels = channels.or(defined);
-        if !signalled && let Some(extension) = Extension::find(&mut bits, object_type)? {
+        if !signalled && let Ok(Some(extension)) = Extension::find(&mut bits, object_type) {
             (sbr, ps) = (true, extension.ps);
             sample_rate = extension.sample_rate;
         }

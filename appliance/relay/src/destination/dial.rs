@@ -31,7 +31,7 @@ const RTMP_DEADLINE: Duration = Duration::from_secs(4);
 /// Redirects followed in one try.
 const MAX_REDIRECTS: u32 = 2;
 /// Connections made in one try: redirects and the rounds of a log-in.
-const MAX_ROUNDS: u32 = 2 + MAX_REDIRECTS;
+const MAX_ROUNDS: u32 = 3 + MAX_REDIRECTS;
 
 /// What every try needs.
 #[derive(Debug)]
@@ -73,10 +73,11 @@ impl Dialer {
         enhanced: &[String],
     ) -> Result<Connected, DialError> {
         let mut url = self.url(destination, url)?;
+        let key = self.key(destination)?;
         if let Some(moved) = moved {
-            url = follow(destination, &url, moved)?;
+            url = follow(destination, &url, moved, &key)?;
         }
-        let mut config = self.client_config(destination, &url, enhanced)?;
+        let mut config = self.client_config(destination, &url, &key, enhanced);
         let mut redirects = 0;
         for _ in 0..MAX_ROUNDS {
             match self.round(destination, &url, config).await? {
@@ -87,8 +88,8 @@ impl Dialer {
                     if redirects > MAX_REDIRECTS {
                         return Err(Cause::with(ReasonCode::Refused, "more than two redirects").into());
                     }
-                    url = follow(destination, &url, to.expose())?;
-                    config = self.client_config(destination, &url, enhanced)?;
+                    url = follow(destination, &url, to.expose(), &key)?;
+                    config = self.client_config(destination, &url, &key, enhanced);
                 }
             }
         }
@@ -107,19 +108,23 @@ impl Dialer {
         Ok(url)
     }
 
+    fn key(&self, destination: &Destination) -> Result<SecretKey, Cause> {
+        let key = self.variables.expand(destination.key.expose_secret());
+        Ok(SecretKey::new(key.map_err(|e| Cause::with(ReasonCode::BadKey, e))?.expose_secret()))
+    }
+
     fn client_config(
         &self,
         destination: &Destination,
         url: &RtmpUrl,
+        key: &SecretKey,
         enhanced: &[String],
-    ) -> Result<ClientConfig, Cause> {
-        let key = self.variables.expand(destination.key.expose_secret());
-        let key = key.map_err(|e| Cause::with(ReasonCode::BadKey, e))?;
+    ) -> ClientConfig {
         let login = destination.login.as_ref();
-        let mut config = ClientConfig::new(&*url.app, url.tc_url(), SecretKey::new(key.expose_secret()));
+        let mut config = ClientConfig::new(&*url.app, url.tc_url(), key.clone());
         config.login = login.map(|l| (l.username.clone(), SecretKey::new(l.password.expose_secret())));
         config.four_cc = (!enhanced.is_empty()).then(|| enhanced.to_vec());
-        Ok(config)
+        config
     }
 
     /// One connection.
@@ -261,8 +266,9 @@ fn not_allowed(why: NotAllowed) -> Cause {
     Cause::with(ReasonCode::AddressNotAllowed, details)
 }
 
-/// Where a redirect leads, if it may: a key must not wander.
-fn follow(destination: &Destination, from: &RtmpUrl, to: &str) -> Result<RtmpUrl, Cause> {
+/// Where a redirect leads, if it may: a key must not wander. Some servers name the application, others the whole stream:
+/// `key` at the end of the address tells which.
+fn follow(destination: &Destination, from: &RtmpUrl, to: &str, key: &SecretKey) -> Result<RtmpUrl, Cause> {
     let to: RtmpUrl = to.parse().map_err(|e: brookbox_rtmp::url::UrlError| Cause::with(ReasonCode::Refused, e))?;
     let suffixes = &destination.platform_facts.redirect_suffixes;
     let host = to.host.to_ascii_lowercase();
@@ -273,7 +279,15 @@ fn follow(destination: &Destination, from: &RtmpUrl, to: &str) -> Result<RtmpUrl
     if from.tls && !to.tls {
         return Err(Cause::with(ReasonCode::Refused, "a redirect from rtmps to rtmp"));
     }
-    Ok(to)
+    Ok(match to.split_stream() {
+        Some((application, stream)) if name(&stream) == name(key) => application,
+        _ => to,
+    })
+}
+
+/// A stream key without its query.
+fn name(key: &SecretKey) -> &str {
+    key.expose().split('?').next().unwrap_or_default()
 }
 
 /// The contract's code for a system error.

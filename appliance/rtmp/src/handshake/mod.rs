@@ -157,6 +157,7 @@ impl Client {
     }
 }
 
+/// §5.2.2 would answer a version that is not known by 3; but nobody speaks another one, and 22 begins TLS.
 fn check_version(version: u8) -> Result<(), ErrorKind> {
     if version == VERSION { Ok(()) } else { Err(ErrorKind::Version(version)) }
 }

@@ -43,10 +43,10 @@ pub enum ServerEvent {
         /// As in `Publish`.
         program: Option<String>,
     },
-    /// Audio, video or data of the accepted publisher: kinds 8, 9 and 18, never empty. Data in AMF3 form has become 18,
-    /// aggregates have been split; all else, `@setDataFrame` included, is as it came.
+    /// Audio, video or data of the accepted publisher: kinds 8, 9 and 18. Data in AMF3 form has become 18, aggregates
+    /// have been split; all else, `@setDataFrame` included, is as it came. Only audio can be empty: silence.
     Media(Message),
-    /// The publisher ended its stream on purpose (`FCUnpublish`, `deleteStream`, `closeStream`). Nothing more is taken from it.
+    /// The publisher ended its stream on purpose (`FCUnpublish`, `deleteStream`, `closeStream`). It may ask for another one.
     Unpublish,
 }
 

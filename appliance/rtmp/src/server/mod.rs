@@ -12,6 +12,7 @@ use crate::{
     command::{self, Command, Wrapping},
     link::{Incoming, Link},
     message::{kind, split_aggregate, user_control},
+    url,
 };
 use event::{text_len, weight};
 use name::{checked_text, shown_text, split_name};
@@ -71,7 +72,8 @@ impl Default for ServerConfig {
                 message: 0x00ff_ffff,
                 unfinished: 32 << 20,
                 chunk_streams: 64,
-                events: 16 << 10,
+                // More than the smallest messages that 64 KB of input can hold.
+                events: 40 << 10,
                 event_bytes: 24 << 20,
                 output: 64 << 10,
             },
@@ -160,6 +162,12 @@ impl ServerSession {
         let event = self.events.pop_front()?;
         self.event_bytes = self.event_bytes.saturating_sub(weight(&event));
         Some(event)
+    }
+
+    /// How many events wait for [`poll_event`](Self::poll_event).
+    #[must_use]
+    pub fn events_waiting(&self) -> usize {
+        self.events.len()
     }
 
     /// Bytes to be written to the peer.
@@ -272,7 +280,9 @@ impl ServerSession {
         }
         // Another stream of the same connection is not ours to mix in; an id we never gave out is an odd client's.
         let another = self.is_stream(message.stream_id) && !self.is_published(message.stream_id);
-        if message.body.is_empty() || another || !matches!(self.state, State::Publishing { .. }) {
+        // Empty audio means silence (E-RTMP v2, "Enhanced Audio"); an empty message of another kind means nothing.
+        let empty = message.body.is_empty() && message.kind != kind::AUDIO;
+        if empty || another || !matches!(self.state, State::Publishing { .. }) {
             return Ok(());
         }
         self.push(ServerEvent::Media(message))
@@ -335,7 +345,7 @@ impl ServerSession {
         let none = Object::new();
         let asked = command.object.as_object().unwrap_or(&none);
         let text = |name| checked_text(asked.get_str(name).unwrap_or_default());
-        let app = text("app")?.trim_matches('/').to_owned();
+        let app = url::trim_slashes(text("app")?).to_owned();
         let tc_url = text("tcUrl")?.to_owned();
         let program = asked.get_str("flashVer").map(shown_text);
         let enhanced = ENHANCED_FIELDS.iter().any(|field| asked.get(field).is_some());
@@ -390,11 +400,11 @@ impl ServerSession {
         Ok(())
     }
 
-    /// A planned end.
+    /// A planned end. The connection may carry another stream (RTMP 1.0 §7.2.1.3).
     fn unpublish(&mut self) -> Result<(), ErrorKind> {
         let State::Publishing { .. } = self.state else { return Ok(()) };
         self.push(ServerEvent::Unpublish)?;
-        self.state = State::Over;
+        self.state = State::Idle;
         Ok(())
     }
 

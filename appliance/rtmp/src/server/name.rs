@@ -10,8 +10,8 @@ pub(super) fn split_name(app: &str, name: &str) -> (String, SecretKey, String) {
     let (path, query) = name.split_once('?').unwrap_or((name, ""));
     let path = path.trim_matches('/');
     if path.is_empty() {
-        let (before, last) = app.rsplit_once('/').unwrap_or(("", app));
-        let (key, app_query) = last.split_once('?').unwrap_or((last, ""));
+        let (app, app_query) = app.split_once('?').unwrap_or((app, ""));
+        let (before, key) = app.rsplit_once('/').unwrap_or(("", app));
         let query = if query.is_empty() { app_query } else { query };
         return (before.to_owned(), key.into(), query.to_owned());
     }
@@ -51,6 +51,7 @@ mod tests {
         assert_eq!(split("live?t=1", "KEY"), is("live?t=1", "KEY", ""));
         assert_eq!(split("live/KEY", ""), is("live", "KEY", ""));
         assert_eq!(split("live/KEY?x=1", ""), is("live", "KEY", "x=1"));
+        assert_eq!(split("live/KEY?sig=a/b", ""), is("live", "KEY", "sig=a/b"));
         assert_eq!(split("live/KEY", "?x=1"), is("live", "KEY", "x=1"));
         assert_eq!(split("KEY", "/"), is("", "KEY", ""));
         assert_eq!(split("", ""), is("", "", ""));

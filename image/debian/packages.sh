@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# The root file system as Debian's packages make it, in CACHE/packages-….tar; kept until the archive or the list changes.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.sh"
+
+archive_update || { [ -s "$APT/sources.list" ] && say "the package lists could not be renewed; going on with those of before"; }
+include=$(listed "$IMAGE/debian/packages.txt" | paste -sd , -)
+for name in "${PACKAGES[@]}"; do include+=,$name; done
+key=$(printf '%s\n' "$include" "$ARCH" "$(archive_state)" "$(cat "$0")" | sha256sum | cut -c 1-16)
+tar=$CACHE/packages-$ARCH-$key.tar
+ln -sfn "$tar" "$WORK/packages.tar"
+if [ -s "$tar" ]; then
+  echo "note: unchanged since the last build"
+  exit 0
+fi
+
+mode=root
+[ "$(id -u)" = 0 ] || mode=unshare
+# Licences are collected from the tree; all other documentation and translations stay out.
+mmdebstrap --mode="$mode" --arch="$ARCH" --variant=essential --include="$include" --format=tar \
+  --aptopt='Apt::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
+  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+  --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+  --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
+  "$SUITE" "$tar.part" "$APT/sources.list"
+mv "$tar.part" "$tar"
+# Only the newest is of use again.
+find "$CACHE" -maxdepth 1 -name "packages-$ARCH-*.tar" ! -path "$tar" -delete
+echo "note: $(mb "$tar")"

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""make emulate: the PC image as a machine in QEMU, until Ctrl-C. It keeps its disk below build/ from one start to the next;
+FRESH=1 begins with a new one."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "qemu"))
+from box import Box, BoxError, overlay  # noqa: E402
+
+
+def main():
+    image, work = Path(sys.argv[1]), Path(sys.argv[2])
+    work.mkdir(parents=True, exist_ok=True)
+    disk, made_from = work / "disk.qcow2", work / "made-from"
+    key = f"{image} {image.stat().st_mtime_ns}"
+    if os.environ.get("FRESH") or not disk.exists() or made_from.read_text() != key:
+        disk.unlink(missing_ok=True)
+        overlay(image, disk, os.environ.get("DISK", "8G"))
+        made_from.write_text(key)
+    print(f"==> starting {image.name} in QEMU; without hardware help this takes about a minute", flush=True)
+    box = Box(disk, work, memory=int(os.environ.get("MEMORY", "1024")))
+    try:
+        while True:
+            with box:
+                seconds = box.wait_ready(600)
+                show(box, seconds)
+                box.process.wait()
+            print("==> it restarts", flush=True)
+    except KeyboardInterrupt:
+        print("\n==> pressing the power button …", flush=True)
+        if box.running():
+            box.power_off()
+    except BoxError as error:
+        print(f"make: {error}", file=sys.stderr)
+        return 1
+    finally:
+        box.pull_plug()
+    return 0
+
+
+def show(box, seconds):
+    daemon = "BROOKBOX_CONFIG=/config/brookbox/brookboxd.toml BROOKBOX_DATA_DIR=/data/brookbox runuser -u brookbox -- brookboxd"
+    claimed = box.request("GET", "/api/v1/setup")[2]["claimed"]
+    print(f"\n  Brookbox runs in the emulated machine, {seconds:.0f} s after power-on.\n")
+    print(f"  page           {box.page()}")
+    print(f"  RTMP server    rtmp://127.0.0.1:{box.ports['rtmp']}/live")
+    print(f"  stream key     {box.run(f'{daemon} show-key').strip()}")
+    if not claimed:
+        print("\n  Nobody owns this box yet: open the page to set it up. It reaches this machine as 10.0.2.2: a destination")
+        print("  on this machine is rtmp://10.0.2.2:PORT/app, with its own network allowed.")
+    print("\n  Ctrl-C switches it off.\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

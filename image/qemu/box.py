@@ -1,0 +1,265 @@
+"""A Brookbox in QEMU: starts the disk image as a machine, forwards its ports, runs commands in it, pulls its plug.
+
+Software emulation, so that it runs anywhere; an emulated machine is ten to twenty times slower than an N100.
+"""
+
+import base64
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+OVMF = Path("/usr/share/OVMF")
+PORTS = {"http": 80, "rtmp": 1935}
+# A shell for tests on the second serial port. It comes from outside as a credential: the image has none of it.
+CONTROL = """[Unit]
+DefaultDependencies=no
+[Service]
+ExecStart=/bin/sh -c 'stty -F /dev/ttyS1 raw -echo; cat /dev/ttyS1 | sh >/dev/ttyS1 2>&1'
+Restart=always
+"""
+
+
+class BoxError(Exception):
+    """The machine did not do what was waited for; the message has the end of its console."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def overlay(base, target, size="4G"):
+    """A disk of `size` whose first part is `base`, which stays as it is."""
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", os.path.abspath(base), "-F", "raw", target, size],
+                   check=True)
+    return target
+
+
+def drive_arguments(kind, disk):
+    """The disk as one of the kinds that real machines have. The USB one is a stick on a modern controller."""
+    form = "raw" if str(disk).endswith((".img", ".raw")) else "qcow2"
+    back = ["-drive", f"if=none,id=disk,file={disk},format={form},cache=writeback,discard=unmap"]
+    front = {
+        "virtio": ["-device", "virtio-blk-pci,drive=disk,bootindex=0"],
+        "nvme": ["-device", "nvme,serial=brookbox,drive=disk,bootindex=0"],
+        "usb": ["-device", "qemu-xhci", "-device", "usb-storage,drive=disk,bootindex=0"],
+        "sata": ["-device", "ide-hd,drive=disk,bootindex=0"],
+    }[kind]
+    return back + front
+
+
+class Box:
+    def __init__(self, disk, work, drive="virtio", memory=1024, cpus=2, secure=False, dropins=None, control=True, extra=()):
+        self.disk, self.work, self.drive = disk, Path(work), drive
+        self.memory, self.cpus, self.secure, self.extra = memory, cpus, secure, list(extra)
+        self.dropins = dict(dropins or {})
+        self.control = control
+        self.ports = {}
+        self.process = None
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.console_path = self.work / "console.log"
+        self.starts = 0
+
+    # Life
+
+    def start(self):
+        """Switches it on."""
+        self.starts += 1
+        self.ports = {name: free_port() for name in PORTS}
+        self.qmp_path, self.control_path = self.work / "qmp", self.work / "control"
+        for path in (self.qmp_path, self.control_path):
+            path.unlink(missing_ok=True)
+        self.console_from = self.console_path.stat().st_size if self.console_path.exists() else 0
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=(self.work / "qemu.log").open("ab"),
+                                        stderr=subprocess.STDOUT, start_new_session=True)
+        self._lines = None
+        return self
+
+    def _command(self):
+        code, variables = ("OVMF_CODE_4M.ms.fd", "OVMF_VARS_4M.ms.fd") if self.secure else ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")
+        own = self.work / variables
+        if not own.exists():
+            shutil.copy(OVMF / variables, own)
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{self.ports[name]}-:{port}" for name, port in PORTS.items())
+        command = ["qemu-system-x86_64", "-nodefaults", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", str(self.cpus),
+                   "-m", str(self.memory), "-display", "none", "-vga", "none", "-device", "virtio-rng-pci",
+                   "-action", "reboot=shutdown,watchdog=reset",
+                   "-machine", "q35,smm=on" if self.secure else "q35,sata=on,smbus=off",
+                   "-drive", f"if=pflash,format=raw,readonly=on,file={OVMF / code}",
+                   "-drive", f"if=pflash,format=raw,file={own}",
+                   "-chardev", f"file,id=console,path={self.console_path},append=on", "-serial", "chardev:console",
+                   "-chardev", f"socket,id=control,path={self.control_path},server=on,wait=off", "-serial", "chardev:control",
+                   "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
+                   "-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="]
+        if self.secure:
+            command += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+        command += drive_arguments(self.drive, self.disk)
+        units = {}
+        if self.control:
+            units["systemd.extra-unit.brookbox-control.service"] = CONTROL
+            units["systemd.unit-dropin.basic.target"] = "[Unit]\nWants=brookbox-control.service\n"
+        for unit, text in self.dropins.items():
+            units[f"systemd.unit-dropin.{unit}"] = text
+        for name, text in units.items():
+            value = base64.b64encode(text.encode()).decode()
+            command += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={value}"]
+        return command + self.extra
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def pull_plug(self):
+        """The power is gone, at once."""
+        if self.running():
+            self.process.kill()
+            self.process.wait()
+
+    def power_off(self, timeout=120):
+        """The button is pressed; waits until it is off."""
+        self.qmp("system_powerdown")
+        return self.wait_off(timeout)
+
+    def wait_off(self, timeout):
+        """Until it is off or restarts itself (which ends QEMU here)."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise self.error(f"still on after {timeout} s") from None
+
+    def qmp(self, command, **arguments):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(str(self.qmp_path))
+            stream = s.makefile("rw")
+            stream.readline()
+            for message in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                stream.write(json.dumps(message) + "\n")
+                stream.flush()
+                while True:
+                    answer = json.loads(stream.readline())
+                    if "event" not in answer:
+                        break
+            if "error" in answer:
+                raise BoxError(f"QMP {command}: {answer['error']['desc']}")
+            return answer["return"]
+
+    # What it says
+
+    def console(self, all_starts=False):
+        data = self.console_path.read_bytes() if self.console_path.exists() else b""
+        text = data[0 if all_starts else self.console_from:].decode(errors="replace").replace("\r", "")
+        return re.sub(r"\x1b\[[0-9;?=]*[A-Za-z]", "", text)
+
+    def error(self, what):
+        return BoxError(f"{what}; the end of the console:\n" + "\n".join(self.console().splitlines()[-15:]))
+
+    def versions_started(self):
+        """What GRUB started since the disk was first used, as [("A", "brookbox.last=1" or ""), …]."""
+        return re.findall(r"brookbox: version ([AB]) \(order.*?\) ?(brookbox\.last=1)?", self.console(all_starts=True))
+
+    # Reaching it
+
+    def page(self):
+        # By this name and not by an address: an address that is not the box's own is refused (DNS rebinding).
+        return f"http://localhost:{self.ports['http']}"
+
+    def request(self, method, path, body=None, headers=None, timeout=30):
+        """One HTTP request: status, headers, body (parsed if it is JSON)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["http"], timeout=timeout)
+        try:
+            headers = {"Host": f"localhost:{self.ports['http']}", "Origin": self.page(), **(headers or {})}
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+                body = json.dumps(body)
+            connection.request(method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            data = response.read()
+            if "json" in response.headers.get("Content-Type", ""):
+                data = json.loads(data)
+            return response.status, response.headers, data
+        finally:
+            connection.close()
+
+    def wait_ready(self, timeout=240):
+        """Until the daemon says that it is ready; seconds since the start."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if not self.running():
+                raise self.error("it went off or restarted")
+            try:
+                if self.request("GET", "/readyz", timeout=5)[0] == 200:
+                    return time.monotonic() - self.started
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(0.3)
+        raise self.error(f"not ready after {timeout} s")
+
+    def run(self, command, timeout=120, check=True):
+        """A command as root in it: what it printed."""
+        if self._lines is None:
+            self._open_control(timeout)
+        mark = f"@@END{time.monotonic_ns()}"
+        self._control.sendall(f"{{ {command}\n}} 2>&1; echo; echo {mark} $?\n".encode())
+        end = time.monotonic() + timeout
+        seen = ""
+        while True:
+            match = re.search(rf"\n{mark} (\d+)\n", seen)
+            if match:
+                break
+            seen += self._receive(end, command)
+        output = seen[:match.start()].rstrip("\n")
+        if check and match.group(1) != "0":
+            raise BoxError(f"{command!r} ended with {match.group(1)}: {output}")
+        return output
+
+    def _open_control(self, timeout):
+        self._control = socket.socket(socket.AF_UNIX)
+        self._control.connect(str(self.control_path))
+        self._lines = ""
+        # Whether it greeted before this connected is not known: ask until it answers.
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            self._control.sendall(b"echo @@HERE\n")
+            try:
+                if "@@HERE" in self._receive(min(end, time.monotonic() + 2), "the control shell"):
+                    time.sleep(0.5)
+                    self._control.settimeout(0.2)
+                    try:
+                        while self._control.recv(65536):
+                            pass
+                    except OSError:
+                        return
+            except BoxError:
+                if not self.running():
+                    raise
+        raise self.error("no control shell")
+
+    def _receive(self, end, what):
+        left = end - time.monotonic()
+        if left <= 0:
+            raise self.error(f"{what}: no answer in time")
+        self._control.settimeout(min(left, 5))
+        try:
+            data = self._control.recv(65536)
+        except socket.timeout:
+            if not self.running():
+                raise self.error(f"{what}: it went off") from None
+            return ""
+        if not data:
+            raise self.error(f"{what}: it went off")
+        return data.decode(errors="replace").replace("\r", "")
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.pull_plug()

@@ -1,0 +1,99 @@
+"""What the image can do when nothing is wrong."""
+
+import re
+
+from job import claim, sign_in, stream, wait_for
+
+
+def main_job(bench, name):
+    """From a flashed disk: start, claim, stream, switch off; and the figures of that start."""
+    disk = bench.fresh(name)
+    with bench.box(disk) as box:
+        ready = box.wait_ready(300)
+        cookie = claim(box)
+        streamed = stream(box, disk.path.parent, cookie)
+        phases = box.run("systemd-analyze time | head -n 1")
+        bench.figures |= {"ready after power-on, s": round(ready, 1), "phases": phases}
+        failed = box.run("systemctl --failed --no-legend --plain")
+        assert not failed, f"failed units: {failed}"
+        wait_for("the first start to be good", lambda: "is good" in box.run("journalctl -u brookbox-health -o cat"), 240)
+        box.power_off()
+    state = disk.read_state()
+    assert state["A_OK"] == "1" and state["A_TRY"] == "0", state
+    return f"ready after {ready:.0f} s; {streamed}"
+
+
+def stays(bench, name):
+    """Account, machine id, journal and the disk's room are there after a second start."""
+    disk = bench.seasoned(name)
+    first = {}
+    for start in (1, 2):
+        with bench.box(disk) as box:
+            box.wait_ready(300)
+            sign_in(box)
+            now = {"machine id": box.run("cat /etc/machine-id"),
+                   "kept id": box.run("cat /data/machine-id"),
+                   "boots in the journal": len(box.run("journalctl --list-boots --no-pager | grep -c '^ *-*[0-9]'").split())}
+            size = int(box.run("df -B1 --output=size /data | tail -n 1"))
+            assert size > 700 << 20, f"/data has {size} bytes of a 2 GiB disk"
+            assert now["machine id"] == now["kept id"], now
+            first = first or now
+            assert now == first, (first, now)
+            box.power_off()
+    return f"machine id {now['machine id'][:8]}…, /data has {size >> 20} MiB"
+
+
+def read_only(bench, name):
+    """The root takes no write, is verified, and the firewall admits what it should."""
+    disk = bench.seasoned(name)
+    with bench.box(disk) as box:
+        box.wait_ready(300)
+        assert "root" in box.run("findmnt -n -o SOURCE /")
+        box.run("! touch /usr/x 2>/dev/null && ! touch /etc/x 2>/dev/null")
+        assert "verity" in box.run("dmsetup table root")
+        score = box.run("systemd-analyze security brookboxd.service --no-pager | tail -n 1")
+        exposure = float(re.search(r"brookboxd.service: ([0-9.]+)", score).group(1))
+        assert exposure <= 1.5, score
+        rules = box.run("nft list chain inet brookbox input")
+        assert "policy drop" in rules
+        ports = box.run("ss -Hlntu | awk '{ print $1, $5 }' | sort -u")
+        memory = box.run("awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { a = $2 } END { printf \"%d\", (t - a) / 1024 }' /proc/meminfo")
+        bench.figures |= {"security score": exposure, "listeners": ports.splitlines(), "memory used at idle, MB": int(memory)}
+        box.power_off()
+    return f"security score {exposure}, {memory} MB used, listeners: {', '.join(ports.splitlines())}"
+
+
+def drive(kind):
+    def case(bench, name):
+        disk = bench.fresh(name)
+        with bench.box(disk, drive=kind) as box:
+            ready = box.wait_ready(400)
+            where = box.run("cat /run/brookbox/boot-disk")
+            streamed = stream(box, disk.path.parent, claim(box), seconds=5)
+            box.power_off()
+        return f"ready after {ready:.0f} s from {where}; {streamed}"
+
+    return case
+
+
+def secure_boot(bench, name):
+    """With the keys that machines come with, shim, GRUB, kernel and modules are let in."""
+    disk = bench.fresh(name)
+    with bench.box(disk, secure=True) as box:
+        ready = box.wait_ready(500)
+        state = box.run("od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-* | awk '{ print $5 }'")
+        assert state == "1", f"Secure Boot is {state}"
+        lockdown = box.run("cat /sys/kernel/security/lockdown")
+        box.power_off()
+    return f"ready after {ready:.0f} s, lockdown {lockdown}"
+
+
+CASES = [
+    ("main job", main_job),
+    ("what stays", stays),
+    ("read-only root, firewall, score", read_only),
+    ("disk: nvme", drive("nvme")),
+    ("disk: usb", drive("usb")),
+    ("disk: sata", drive("sata")),
+    ("secure boot", secure_boot),
+]

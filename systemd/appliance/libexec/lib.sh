@@ -1,0 +1,22 @@
+# shellcheck shell=sh
+# Shared by the scripts beside it. Sourced, never run.
+
+# shellcheck disable=SC2034  # used by those who source this
+BOOT=/efi/brookbox
+NOTICES=/run/brookbox/notices
+
+# A line for the journal and the screen.
+say() { printf 'brookbox: %s\n' "$*"; }
+
+# notice NAME SENTENCE: something the owner has to know; the page and the screen read the file.
+notice() {
+  mkdir -p "$NOTICES"
+  printf '%s\n' "$2" >"$NOTICES/$1"
+  printf '<3>brookbox: %s\n' "$2"
+}
+
+# slot: A or B, the one that runs. other SLOT: its neighbour. letter SLOT: as in the names of partitions.
+slot() { sed -n 's/.*rauc\.slot=\([AB]\).*/\1/p' /proc/cmdline; }
+other() { [ "$1" = A ] && echo B || echo A; }
+letter() { [ "$1" = A ] && echo a || echo b; }
+last_chance() { grep -q 'brookbox\.last=1' /proc/cmdline; }

@@ -1,0 +1,116 @@
+import Mpegts from "mpegts.js";
+import { SocketLoader } from "./loader";
+
+// What turns the box's FLV into a picture: mpegts.js over Media Source, or Managed Media Source on an iPhone.
+
+Mpegts.LoggingControl.enableAll = false;
+
+/** `unsupported`: this browser cannot play the codec; `none`: it can play no stream at all by script. */
+export type Stage = "starting" | "playing" | "again" | "unsupported" | "none";
+
+/** Pauses before the next try, ms. */
+const AGAIN_MS = [500, 1000, 2000, 4000, 8000] as const;
+/** A picture that has not moved for so long is fetched anew, ms. */
+const STUCK_MS = 6000;
+
+/** Plays one address in a video element until it is closed; begins again by itself where it stops. */
+export class Engine {
+  readonly #video: HTMLVideoElement;
+  readonly #address: string;
+  readonly #onStage: (stage: Stage) => void;
+  #player: Mpegts.Player | null = null;
+  #tries = 0;
+  #again: ReturnType<typeof setTimeout> | undefined;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #moved = { at: 0, time: -1 };
+
+  constructor(video: HTMLVideoElement, address: string, onStage: (stage: Stage) => void) {
+    this.#video = video;
+    this.#address = address;
+    this.#onStage = onStage;
+    if (!Mpegts.getFeatureList().mseLivePlayback) {
+      onStage("none");
+      return;
+    }
+    video.addEventListener("playing", this.#playing);
+    this.#watch = setInterval(() => this.#look(), 1000);
+    this.#start();
+  }
+
+  close(): void {
+    clearTimeout(this.#again);
+    clearInterval(this.#watch);
+    this.#video.removeEventListener("playing", this.#playing);
+    this.#drop();
+  }
+
+  /** How much has arrived and is not shown yet, s. */
+  get behind(): number | null {
+    const { buffered, currentTime } = this.#video;
+    return buffered.length > 0 ? Math.max(0, buffered.end(buffered.length - 1) - currentTime) : null;
+  }
+
+  #start(): void {
+    this.#onStage("starting");
+    this.#moved = { at: Date.now(), time: -1 };
+    const player = Mpegts.createPlayer(
+      { type: "flv", isLive: true, url: this.#address },
+      {
+        customLoader: SocketLoader,
+        enableStashBuffer: false,
+        lazyLoad: false,
+        liveSync: true,
+        liveSyncMaxLatency: 1.2,
+        liveSyncTargetLatency: 0.6,
+        liveSyncPlaybackRate: 1.25,
+        autoCleanupSourceBuffer: true,
+        autoCleanupMaxBackwardDuration: 12,
+        autoCleanupMinBackwardDuration: 6,
+      },
+    );
+    this.#player = player;
+    player.on(Mpegts.Events.ERROR, (_type: string, detail: string) => {
+      if (this.#player !== player) return;
+      const codec = [Mpegts.ErrorDetails.MEDIA_CODEC_UNSUPPORTED, Mpegts.ErrorDetails.MEDIA_FORMAT_UNSUPPORTED];
+      if (codec.includes(detail)) {
+        this.#drop();
+        this.#onStage("unsupported");
+      } else {
+        this.#restart();
+      }
+    });
+    player.on(Mpegts.Events.LOADING_COMPLETE, () => this.#player === player && this.#restart());
+    player.attachMediaElement(this.#video);
+    player.load();
+    // Refused where nobody has touched the page yet and there is sound: the view begins muted for that.
+    Promise.resolve(player.play()).catch(() => {});
+  }
+
+  #playing = (): void => {
+    this.#tries = 0;
+    this.#onStage("playing");
+  };
+
+  #look(): void {
+    const { currentTime } = this.#video;
+    if (currentTime !== this.#moved.time) this.#moved = { at: Date.now(), time: currentTime };
+    else if (this.#player && document.visibilityState === "visible" && Date.now() - this.#moved.at > STUCK_MS) {
+      this.#restart();
+    }
+  }
+
+  #restart(): void {
+    this.#drop();
+    this.#onStage("again");
+    const pause = AGAIN_MS[Math.min(this.#tries, AGAIN_MS.length - 1)];
+    this.#tries += 1;
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.#start(), pause);
+  }
+
+  #drop(): void {
+    const player = this.#player;
+    this.#player = null;
+    player?.destroy();
+  }
+}

@@ -1,0 +1,4 @@
+import { speak } from "./i18n";
+
+// Before every unit test: the sentences that tests read are English.
+await speak("en");
