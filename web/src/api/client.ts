@@ -4,6 +4,7 @@ import type {
   NewDestination,
   NewToken,
   NewUser,
+  NewWatchLink,
   SetupRequest,
   SystemPatch,
   UserPatch,
@@ -58,6 +59,10 @@ export const box = {
 
   startBroadcast: () => call("post", "/api/v1/broadcast/start"),
   stopBroadcast: () => call("post", "/api/v1/broadcast/stop"),
+
+  watchLinks: () => call("get", "/api/v1/watch-links"),
+  makeWatchLink: (body: NewWatchLink) => call("post", "/api/v1/watch-links", { body }),
+  deleteWatchLink: (id: string) => call("delete", "/api/v1/watch-links/{id}", { path: { id } }),
 
   events: (limit: number, before?: number) =>
     call("get", "/api/v1/events", { query: before === undefined ? { limit } : { limit, before } }),

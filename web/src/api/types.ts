@@ -35,3 +35,8 @@ export type Track = Schema["Track"];
 export type DestinationStatus = Schema["DestinationStatus"];
 
 export type BoxEvent = Schema["EventView"];
+
+export type Watch = Schema["Watch"];
+export type WatchLink = Schema["WatchLinkView"];
+export type NewWatchLink = Schema["NewWatchLink"];
+export type MadeWatchLink = Schema["MadeWatchLink"];
