@@ -12,6 +12,7 @@ use brookbox_relay::Handle;
 use brookbox_store::{NewEvent, Store};
 use tokio::sync::Semaphore;
 
+use crate::figures::Figures;
 use crate::guess::Guesses;
 use crate::live::Live;
 use crate::problem::{Code, Problem};
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) sockets: Sockets,
     pub(crate) hosts: Hosts,
     pub(crate) counters: Counters,
+    pub(crate) figures: Figures,
     /// Held from a write to the store until the engine has it: two changes reach both in the same order.
     pub(crate) writes: tokio::sync::Mutex<()>,
     /// Held while a password is hashed or checked.
@@ -79,6 +81,7 @@ impl Api {
             sockets: Sockets::default(),
             hosts,
             counters: Counters::default(),
+            figures: Figures::default(),
             writes: tokio::sync::Mutex::default(),
             hashing: Hashing::default(),
             devices: std::sync::Mutex::default(),

@@ -39,6 +39,13 @@ fn ip(address: SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }
 
+/// Whether an address is one of this machine's. Unknown counts as yes.
+pub(crate) fn is_own(address: IpAddr) -> bool {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return true };
+    let address = canonical(address);
+    interfaces.filter_map(|interface| ip(interface.address?)).any(|own| own == address)
+}
+
 /// Whether an address is one of a home's network: private (RFC 1918), link-local, or unique local (RFC 4193).
 pub(crate) fn is_home(address: IpAddr) -> bool {
     match canonical(address) {
@@ -68,6 +75,12 @@ mod tests {
         // Nobody has these two: they are for documentation (RFC 5737, RFC 3849).
         assert!(!is_on_link("203.0.113.7".parse().unwrap()));
         assert!(!is_on_link("2001:db8::7".parse().unwrap()));
+    }
+
+    #[test]
+    fn this_machine_knows_itself() {
+        assert!(is_own("127.0.0.1".parse().unwrap()));
+        assert!(!is_own("203.0.113.7".parse().unwrap()));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn openapi() -> String {
 pub(crate) struct Doc {
     summary: &'static str,
     description: Option<&'static str>,
-    query: Vec<(&'static str, &'static str)>,
+    query: Vec<(&'static str, &'static str, bool)>,
     takes: Option<Takes>,
     gives: Gives,
     problems: Vec<Code>,
@@ -69,9 +69,15 @@ impl Doc {
         self
     }
 
-    /// A parameter behind the `?`, which may be left out.
+    /// A number behind the `?`, which may be left out.
     pub(crate) fn query(mut self, name: &'static str, description: &'static str) -> Self {
-        self.query.push((name, description));
+        self.query.push((name, description, true));
+        self
+    }
+
+    /// The same, with a text for its value.
+    pub(crate) fn query_text(mut self, name: &'static str, description: &'static str) -> Self {
+        self.query.push((name, description, false));
         self
     }
 
@@ -262,11 +268,12 @@ fn parameters(path: &str, doc: &Doc) -> Vec<Value> {
         };
         json!({"name": name, "in": "path", "required": true, "description": description, "schema": {"type": "string"}})
     });
-    let in_query = doc.query.iter().map(|(name, description)| {
-        json!({
-            "name": name, "in": "query", "required": false, "description": description,
-            "schema": {"type": "integer", "format": "int64", "minimum": 0},
-        })
+    let in_query = doc.query.iter().map(|(name, description, is_number)| {
+        let schema = match is_number {
+            true => json!({"type": "integer", "format": "int64", "minimum": 0}),
+            false => json!({"type": "string"}),
+        };
+        json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
     });
     in_path.chain(in_query).collect()
 }
@@ -339,7 +346,7 @@ fn codes(access: Access, path: &str, method: &str, doc: &Doc) -> Vec<Code> {
         Access::Open => {}
         Access::Claimed => codes.push(Code::NotClaimed),
         Access::Role(_) | Access::InPerson(_) | Access::Watch => {
-            codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed])
+            codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed]);
         }
         Access::Fresh(_) => {
             codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed, Code::PasswordNeeded]);

@@ -101,6 +101,16 @@ codes! {
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's headers are too large.";
     /// The live socket was asked for without a WebSocket upgrade.
     UpgradeRequired = "upgrade_required", UPGRADE_REQUIRED, "This address speaks WebSocket only.";
+    /// The page was reached from where OBS is never set up.
+    ObsNotHere = "obs_not_here", CONFLICT, "OBS is set up only on another computer in the box's own network.";
+    /// Nothing answers where OBS should.
+    ObsUnreachable = "obs_unreachable", BAD_GATEWAY, "OBS does not answer. Switch its WebSocket server on, and allow it in the computer's firewall.";
+    /// The password of OBS is wrong or missing.
+    ObsWrongPassword = "obs_wrong_password", UNPROCESSABLE_ENTITY, "This is not the password that OBS shows.";
+    /// OBS streams: its settings cannot be changed now.
+    ObsLive = "obs_live", CONFLICT, "OBS is streaming. Stop the stream in OBS first.";
+    /// What answers is not OBS.
+    ObsUnexpected = "obs_unexpected", BAD_GATEWAY, "What answered is not an OBS that could be set up.";
     /// Something broke inside the box; the log says what.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside the box.";
     /// The box is busy; `Retry-After` says when to come back.

@@ -15,8 +15,8 @@ use crate::openapi::Doc;
 use crate::platforms::Platform;
 use crate::problem::{Code, Problem};
 use crate::resources::{
-    broadcast, destinations, events, health, inputs, login, me, metrics, outputs, play, sessions, setup, signins,
-    status, system, tokens, users, watch_links,
+    broadcast, broadcasts, destinations, events, figures, health, inputs, login, me, metrics, obs, outputs, play,
+    sessions, setup, signins, status, system, tokens, users, watch_links,
 };
 use crate::{auth, live, openapi, security, web};
 
@@ -108,6 +108,13 @@ pub(crate) fn table() -> Vec<Route> {
         route(POST, "/api/v1/inputs/{id}/key", Fresh(Owner), inputs::read_key, Doc::new("Reads the stream key; leaves an event").gives::<inputs::StreamKey>(200)),
         route(POST, "/api/v1/inputs/{id}/rotate-key", Role(Owner), inputs::rotate_key, Doc::new("Gives the input a new stream key").takes_optional::<inputs::KeyChange>().gives::<inputs::InputView>(200)),
 
+        route(POST, "/api/v1/inputs/{id}/obs", Fresh(Owner), obs::set_up, Doc::new("Sets up the OBS on the computer that asks to send here")
+            .takes_optional::<obs::ObsAccess>().gives::<obs::ObsDone>(200)
+            .or(&[Code::ObsNotHere, Code::ObsUnreachable, Code::ObsWrongPassword, Code::ObsLive, Code::ObsUnexpected])),
+        route(POST, "/api/v1/inputs/{id}/obs/restore", Fresh(Owner), obs::restore, Doc::new("Puts the OBS on the computer that asks back to what it was")
+            .takes_optional::<obs::ObsAccess>().gives::<obs::ObsDone>(200)
+            .or(&[Code::ObsNotHere, Code::ObsUnreachable, Code::ObsWrongPassword, Code::ObsLive, Code::ObsUnexpected])),
+
         route(GET, "/api/v1/outputs", Role(Viewer), outputs::list, Doc::new("Lists the outputs").lists::<outputs::Output>()),
         route(GET, "/api/v1/outputs/{id}", Role(Viewer), outputs::get, Doc::new("Shows an output").gives::<outputs::Output>(200)),
 
@@ -152,7 +159,16 @@ pub(crate) fn table() -> Vec<Route> {
             .upgrades().or(&[Code::BadOrigin, Code::UpgradeRequired, Code::TooManySockets])),
         route(GET, "/api/v1/events", Role(Viewer), events::list, Doc::new("Lists events, the newest first")
             .query("before", "Only events with a smaller id.").query("limit", "How many, 1 to 500; 100 if not said.")
+            .query_text("code", "Only those with this code.").query_text("input", "Only those of this input.").query_text("destination", "Only those of this destination.")
+            .query_text("severity", "Only those that matter at least so much: `info`, `warning` or `error`.")
+            .query("from", "Only those of this time or later, ms since 1970.").query("until", "Only those of this time or earlier, ms since 1970.")
             .lists::<events::EventView>().or(&[Code::Invalid])),
+        route(GET, "/api/v1/broadcasts", Role(Viewer), broadcasts::list, Doc::new("Lists broadcasts, the newest first")
+            .query("before", "Only those with a smaller id.").query("limit", "How many, 1 to 100; 20 if not said.").lists::<broadcasts::BroadcastView>().or(&[Code::Invalid])),
+        route(GET, "/api/v1/broadcasts/{id}", Role(Viewer), broadcasts::get, Doc::new("Shows a broadcast").gives::<broadcasts::BroadcastView>(200)),
+        route(GET, "/api/v1/figures", Role(Viewer), figures::get, Doc::new("Figures for graphs: the last five minutes by the second, or the last day by ten seconds")
+            .query("stepS", "Seconds between two values: 1 (if not said) or 10.").query("limit", "How many values, 1 to 300, or to 8640 of ten seconds each; 300 if not said.")
+            .query_text("input", "Only this input.").query_text("destination", "Only this destination.").gives::<figures::FiguresView>(200).or(&[Code::Invalid])),
         route(GET, "/api/v1/platforms", Role(Viewer), system::platforms, Doc::new("Lists the platforms that are known").lists::<Platform>()),
 
         route(GET, "/api/v1/system", Role(Owner), system::get, Doc::new("Shows the box itself").gives::<system::System>(200)),

@@ -116,11 +116,32 @@ pub(crate) enum Deed<'a> {
     PasswordReset { username: &'a str },
     AddressBlocked { address: IpAddr, time: Duration },
     AddressUnblocked { address: IpAddr },
+    SwitchedOn { destination: &'a str, name: &'a str },
+    SwitchedOff { destination: &'a str, name: &'a str },
+    DestinationAdded { destination: &'a str, name: &'a str },
+    DestinationChanged { destination: &'a str, name: &'a str },
+    DestinationDeleted { destination: &'a str, name: &'a str },
+    InputAdded { input: &'a str, name: &'a str },
+    InputChanged { input: &'a str, name: &'a str },
+    InputDeleted { input: &'a str, name: &'a str },
+    ObsSetUp { input: &'a str, name: &'a str, address: IpAddr },
+    ObsPutBack { input: &'a str, address: IpAddr },
     WatchLinkMade { input: &'a str, name: &'a str, hours: u64 },
     WatchLinkDeleted { input: &'a str, name: &'a str },
 }
 
 impl Deed<'_> {
+    fn destination(&self) -> Option<&str> {
+        match *self {
+            Self::SwitchedOn { destination, .. }
+            | Self::SwitchedOff { destination, .. }
+            | Self::DestinationAdded { destination, .. }
+            | Self::DestinationChanged { destination, .. }
+            | Self::DestinationDeleted { destination, .. } => Some(destination),
+            _ => None,
+        }
+    }
+
     /// As an event of this moment, by `who`.
     pub(crate) fn event(&self, who: Option<&str>) -> NewEvent {
         let by = who.unwrap_or("Somebody");
@@ -191,6 +212,47 @@ impl Deed<'_> {
                 put("minutes", minutes.into());
                 ("address_blocked", Severity::Info, None, format!("{by} blocked {address} for {minutes} min."))
             }
+            Self::SwitchedOn { name, .. } => {
+                put("name", name.into());
+                ("destination_switched_on", Severity::Info, None, format!("{by} switched {name} on."))
+            }
+            Self::SwitchedOff { name, .. } => {
+                put("name", name.into());
+                ("destination_switched_off", Severity::Info, None, format!("{by} switched {name} off."))
+            }
+            Self::DestinationAdded { name, .. } => {
+                put("name", name.into());
+                ("destination_added", Severity::Info, None, format!("{by} added {name}."))
+            }
+            Self::DestinationChanged { name, .. } => {
+                put("name", name.into());
+                ("destination_changed", Severity::Info, None, format!("{by} changed {name}."))
+            }
+            Self::DestinationDeleted { name, .. } => {
+                put("name", name.into());
+                ("destination_deleted", Severity::Info, None, format!("{by} deleted {name}."))
+            }
+            Self::InputAdded { input, name } => {
+                put("name", name.into());
+                ("input_added", Severity::Info, Some(input), format!("{by} added the input {name}."))
+            }
+            Self::InputChanged { input, name } => {
+                put("name", name.into());
+                ("input_changed", Severity::Info, Some(input), format!("{by} changed the input {name}."))
+            }
+            Self::InputDeleted { input, name } => {
+                put("name", name.into());
+                ("input_deleted", Severity::Info, Some(input), format!("{by} deleted the input {name}."))
+            }
+            Self::ObsSetUp { input, name, address } => {
+                put("name", name.into());
+                put("address", address.to_string().into());
+                ("obs_set_up", Severity::Info, Some(input), format!("{by} set up OBS at {address} to send to {name}."))
+            }
+            Self::ObsPutBack { input, address } => {
+                put("address", address.to_string().into());
+                ("obs_put_back", Severity::Info, Some(input), format!("{by} put OBS at {address} back."))
+            }
             Self::WatchLinkMade { input, name, hours } => {
                 put("name", name.into());
                 put("hours", hours.into());
@@ -214,7 +276,7 @@ impl Deed<'_> {
             code: code.to_owned(),
             severity,
             input: input.map(str::to_owned),
-            destination: None,
+            destination: self.destination().map(str::to_owned),
             params,
             sentence,
         }

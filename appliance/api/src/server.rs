@@ -21,7 +21,7 @@ use tower::Service;
 use crate::app::{Api, App};
 use crate::problem::{Code, MEDIA_TYPE, Problem};
 use crate::security::{Connection, HEADERS_ALWAYS};
-use crate::{live, net, routes, sockets};
+use crate::{history, live, net, routes, sockets};
 
 /// Most connections at once.
 const CONNECTIONS: usize = 512;
@@ -50,6 +50,7 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output
     let mut background = JoinSet::new();
     background.spawn(sockets::sweep(app.clone()));
     background.spawn(live::run(app.clone()));
+    background.spawn(history::run(app.clone()));
     background.spawn(prune(app.clone()));
 
     let gate = Arc::new(Gate::default());

@@ -177,3 +177,21 @@ async fn before_the_claim_an_input_waits_with_its_key() {
     test_box.engine.stop().await.unwrap();
     let _ = timeout(PATIENCE, publisher).await;
 }
+
+/// From this machine itself OBS is not set up, whatever port is named: the page would reach the box's own services.
+#[tokio::test]
+async fn obs_is_dialled_only_where_the_person_sits() {
+    let (test_box, owner) = TestBox::claimed().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for path in ["/api/v1/inputs/main/obs", "/api/v1/inputs/main/obs/restore"] {
+        let address = format!("obsws://192.168.1.24:{port}/secret");
+        let answer = owner.post(path, json!({"password": address, "port": port})).await;
+        assert_eq!((answer.status, answer.code()), (409, "obs_not_here"), "{answer:?}");
+        let odd = owner.post(path, json!({"port": 0, "address": "192.168.1.24"})).await;
+        assert_eq!(odd.errors(), ["port:out_of_range", "address:unknown_field"]);
+        assert_eq!(owner.post(path.replace("main", "nope").as_str(), json!({})).await.status, 404);
+    }
+    assert!(timeout(std::time::Duration::from_millis(200), listener.accept()).await.is_err(), "nobody is dialled");
+    drop(test_box);
+}

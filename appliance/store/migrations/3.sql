@@ -7,6 +7,3 @@ CREATE TABLE broadcasts (
     ended_at   INTEGER,
     legs       TEXT NOT NULL CHECK (json_valid(legs))    -- what became of it at each destination
 ) STRICT;
-
-CREATE INDEX events_by_destination ON events (destination, id) WHERE destination IS NOT NULL;
-CREATE INDEX events_by_code ON events (code, id);

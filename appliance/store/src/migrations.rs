@@ -8,8 +8,12 @@ use crate::Error;
 use crate::open::Failure;
 
 /// `MIGRATIONS[n]` leads from version `n` to version `n + 1`.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/1.sql"), include_str!("../migrations/2.sql"), include_str!("../migrations/3.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/1.sql"),
+    include_str!("../migrations/2.sql"),
+    include_str!("../migrations/3.sql"),
+    include_str!("../migrations/4.sql"),
+];
 
 /// "BBox" in the file's header: tells a Brookbox database from any other SQLite file.
 const APPLICATION_ID: i64 = 0x4242_6f78;

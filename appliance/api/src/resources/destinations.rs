@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::app::{App, Shared};
+use crate::auth::Caller;
 use crate::body;
 use crate::bridge::destination_for_engine;
 use crate::fields::{self, Fields};
@@ -19,6 +20,7 @@ use crate::platforms::{self, CUSTOM, Platform};
 use crate::problem::{Code, Problem};
 use crate::resources::outputs;
 use crate::security::Connection;
+use crate::sentences::Deed;
 use crate::target::{self, Refused, Rules};
 
 const START_MODES: [(&str, StartMode); 2] = [("withStream", StartMode::WithStream), ("manual", StartMode::Manual)];
@@ -333,6 +335,7 @@ pub(crate) async fn get(State(app): State<App>, Path(id): Path<String>) -> Resul
 /// Adds a destination.
 pub(crate) async fn create(
     State(app): State<App>,
+    caller: Caller,
     connection: Connection,
     body: body::Json,
 ) -> Result<(StatusCode, Json<DestinationView>), Problem> {
@@ -367,6 +370,8 @@ pub(crate) async fn create(
         })
         .await?;
     tell(&app, &destination).await?;
+    let deed = Deed::DestinationAdded { destination: &destination.id, name: &destination.name };
+    app.note(deed.event(Some(&caller.user.username))).await;
     let view = app.db(move |store| view(store, destination)).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -374,12 +379,14 @@ pub(crate) async fn create(
 /// Changes a destination. One that is live reconnects only if where or what it sends changed.
 pub(crate) async fn patch(
     State(app): State<App>,
+    caller: Caller,
     connection: Connection,
     Path(id): Path<String>,
     body::Json(patch): body::Json,
 ) -> Result<Json<DestinationView>, Problem> {
     let around = Surroundings { app: app.clone(), local: connection.local.ip().to_canonical() };
-    change(&app, id, move |destination| {
+    let deed: What = |d| Deed::DestinationChanged { destination: &d.id, name: &d.name };
+    change(&app, &caller, id, deed, move |destination| {
         let mut wanted = patchable(destination);
         fields::merge(&mut wanted, patch);
         let mut fields = Fields::of(wanted)?;
@@ -394,8 +401,13 @@ pub(crate) async fn patch(
 }
 
 /// Switches a destination on.
-pub(crate) async fn on(State(app): State<App>, Path(id): Path<String>) -> Result<Json<DestinationView>, Problem> {
-    change(&app, id, |destination| {
+pub(crate) async fn on(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<DestinationView>, Problem> {
+    let deed: What = |d| Deed::SwitchedOn { destination: &d.id, name: &d.name };
+    change(&app, &caller, id, deed, |destination| {
         destination.enabled = true;
         Ok(())
     })
@@ -403,8 +415,13 @@ pub(crate) async fn on(State(app): State<App>, Path(id): Path<String>) -> Result
 }
 
 /// Switches a destination off.
-pub(crate) async fn off(State(app): State<App>, Path(id): Path<String>) -> Result<Json<DestinationView>, Problem> {
-    change(&app, id, |destination| {
+pub(crate) async fn off(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<DestinationView>, Problem> {
+    let deed: What = |d| Deed::SwitchedOff { destination: &d.id, name: &d.name };
+    change(&app, &caller, id, deed, |destination| {
         destination.enabled = false;
         Ok(())
     })
@@ -420,23 +437,40 @@ pub(crate) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Res
 }
 
 /// Ends a destination properly and deletes it.
-pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     let _order = app.writes.lock().await;
     let gone = id.clone();
-    app.db(move |store| store.delete_destination(&gone)).await?;
-    app.engine.remove_destination(id.into()).await?;
+    let name = app
+        .db(move |store| {
+            let name = store.destination(&gone)?.name;
+            store.delete_destination(&gone).map(|()| name)
+        })
+        .await?;
+    app.engine.remove_destination(id.as_str().into()).await?;
+    let deed = Deed::DestinationDeleted { destination: &id, name: &name };
+    app.note(deed.event(Some(&caller.user.username))).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Changes a destination in the store, then in the engine.
+/// What somebody did to a destination.
+type What = for<'a> fn(&'a Destination) -> Deed<'a>;
+
+/// Changes a destination in the store, then in the engine, and says who did it.
 async fn change(
     app: &App,
+    caller: &Caller,
     id: String,
+    deed: What,
     change: impl FnOnce(&mut Destination) -> Result<(), Problem> + Send + 'static,
 ) -> Result<Json<DestinationView>, Problem> {
     let _order = app.writes.lock().await;
     let destination = app.db(move |store| store.update_destination(&id, change)).await?;
     tell(app, &destination).await?;
+    app.note(deed(&destination).event(Some(&caller.user.username))).await;
     app.db(move |store| view(store, destination)).await.map(Json)
 }
 

@@ -1,21 +1,22 @@
 //! What happened, in words.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 
 use axum::Json;
-use axum::extract::{Query, State};
-use brookbox_store::{Event, Severity, Time};
+use axum::extract::State;
+use brookbox_store::{Event, EventFilter, Severity, Time};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::problem::{Code, FieldError, Problem};
+use crate::problem::Problem;
+use crate::query::Query;
 
 const LIMIT: RangeInclusive<u32> = 1..=500;
 const LIMIT_DEFAULT: u32 = 100;
+const SEVERITIES: [(&str, Severity); 3] =
+    [("info", Severity::Info), ("warning", Severity::Warning), ("error", Severity::Error)];
 
 /// Something that happened.
 #[derive(Serialize, ToSchema)]
@@ -52,34 +53,19 @@ impl From<Event> for EventView {
     }
 }
 
-/// Events, the newest first: `?before=&limit=`.
-pub(crate) async fn list(
-    State(app): State<App>,
-    Query(query): Query<Vec<(String, String)>>,
-) -> Result<Json<Vec<EventView>>, Problem> {
-    let mut errors = Vec::new();
-    let before = number(&query, "before", 0..=i64::MAX, &mut errors);
-    let limit = number(&query, "limit", LIMIT, &mut errors).unwrap_or(LIMIT_DEFAULT);
-    if !errors.is_empty() {
-        return Err(Problem::new(Code::Invalid).errors(errors));
-    }
-    let events = app.db(move |store| store.events(before, limit)).await?;
+/// Events, the newest first: `?before=&limit=&code=&input=&destination=&severity=&from=&until=`.
+pub(crate) async fn list(State(app): State<App>, mut query: Query) -> Result<Json<Vec<EventView>>, Problem> {
+    let limit = query.number("limit", LIMIT).unwrap_or(LIMIT_DEFAULT);
+    let filter = EventFilter {
+        before: query.number("before", 0..=i64::MAX),
+        code: query.text("code"),
+        input: query.text("input"),
+        destination: query.text("destination"),
+        at_least: query.word("severity", &SEVERITIES),
+        from: query.number("from", 0..=i64::MAX).map(Time::from_ms),
+        until: query.number("until", 0..=i64::MAX).map(Time::from_ms),
+    };
+    query.finish()?;
+    let events = app.db(move |store| store.events_where(&filter, limit)).await?;
     Ok(Json(events.into_iter().map(Into::into).collect()))
-}
-
-/// A number behind the `?`, given at most once.
-fn number<T: FromStr + PartialOrd + Display>(
-    query: &[(String, String)],
-    name: &str,
-    range: RangeInclusive<T>,
-    errors: &mut Vec<FieldError>,
-) -> Option<T> {
-    let mut values = query.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
-    let value = values.next()?;
-    let number = value.parse().ok().filter(|number| range.contains(number));
-    if number.is_none() || values.next().is_some() {
-        let message = format!("Give one whole number from {} to {}.", range.start(), range.end());
-        errors.push(FieldError { field: name.to_owned(), code: "out_of_range", message });
-    }
-    number
 }

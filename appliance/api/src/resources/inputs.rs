@@ -178,7 +178,11 @@ pub(crate) async fn get(State(app): State<App>, Path(id): Path<String>) -> Resul
 }
 
 /// Adds an input.
-pub(crate) async fn create(State(app): State<App>, body: body::Json) -> Result<(StatusCode, Json<InputView>), Problem> {
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    body: body::Json,
+) -> Result<(StatusCode, Json<InputView>), Problem> {
     let new = NewInput::read(body.fields()?)?;
     let key = match new.key {
         Some(key) => key,
@@ -198,12 +202,15 @@ pub(crate) async fn create(State(app): State<App>, body: body::Json) -> Result<(
     let added = input.clone();
     app.db(move |store| store.add_input(&added)).await?;
     app.engine.put_input(input_for_engine(&input)).await?;
+    let deed = Deed::InputAdded { input: &input.id, name: &input.name };
+    app.note(deed.event(Some(&caller.user.username))).await;
     Ok((StatusCode::CREATED, Json(input.into())))
 }
 
 /// Changes an input.
 pub(crate) async fn patch(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     body::Json(patch): body::Json,
 ) -> Result<Json<InputView>, Problem> {
@@ -230,22 +237,34 @@ pub(crate) async fn patch(
         })
         .await?;
     app.engine.put_input(input_for_engine(&input)).await?;
+    let deed = Deed::InputChanged { input: &input.id, name: &input.name };
+    app.note(deed.event(Some(&caller.user.username))).await;
     Ok(Json(input.into()))
 }
 
 /// Deletes an input that no destination takes anything from. One stays.
-pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     let _order = app.writes.lock().await;
     let gone = id.clone();
-    app.db(move |store| {
-        store.input(&gone)?;
-        if store.inputs()?.len() == 1 {
-            return Err(Problem::new(Code::Conflict).detail("The box needs at least one input; disable it instead."));
-        }
-        Ok(store.delete_input(&gone)?)
-    })
-    .await?;
-    app.engine.remove_input(id.into()).await?;
+    let name = app
+        .db(move |store| {
+            let name = store.input(&gone)?.name;
+            if store.inputs()?.len() == 1 {
+                return Err(
+                    Problem::new(Code::Conflict).detail("The box needs at least one input; disable it instead.")
+                );
+            }
+            store.delete_input(&gone)?;
+            Ok(name)
+        })
+        .await?;
+    app.engine.remove_input(id.as_str().into()).await?;
+    let deed = Deed::InputDeleted { input: &id, name: &name };
+    app.note(deed.event(Some(&caller.user.username))).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

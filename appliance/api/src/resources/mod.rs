@@ -1,13 +1,16 @@
 //! One module for each resource.
 
 pub(crate) mod broadcast;
+pub(crate) mod broadcasts;
 pub(crate) mod destinations;
 pub(crate) mod events;
+pub(crate) mod figures;
 pub(crate) mod health;
 pub(crate) mod inputs;
 pub(crate) mod login;
 pub(crate) mod me;
 pub(crate) mod metrics;
+pub(crate) mod obs;
 pub(crate) mod outputs;
 pub(crate) mod play;
 pub(crate) mod sessions;

@@ -1,0 +1,94 @@
+//! Figures for graphs.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use brookbox_store::Time;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::figures::{Of, SECONDS, Sample, TENS};
+use crate::problem::Problem;
+use crate::query::Query;
+
+const LIMIT_DEFAULT: usize = 300;
+
+/// Figures at equal distances, the oldest first; the last one is of `until`. A `null` was not measured.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FiguresView {
+    /// Seconds from one value to the next: 1 or 10.
+    step_s: u32,
+    /// Of when the last values are.
+    #[schema(value_type = String, format = DateTime)]
+    until: Time,
+    /// By input id.
+    inputs: BTreeMap<String, InputFigures>,
+    /// By destination id.
+    destinations: BTreeMap<String, DestinationFigures>,
+}
+
+/// An input's figures.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct InputFigures {
+    /// Bit/s of all tracks.
+    bitrate_bps: Vec<Option<u64>>,
+    /// Timestamp gaps in video, as frames.
+    frames_lost: Vec<Option<u64>>,
+}
+
+/// A destination's figures.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct DestinationFigures {
+    /// Bit/s acknowledged.
+    bitrate_bps: Vec<Option<u64>>,
+    /// Smoothed round trip, ms.
+    rtt_ms: Vec<Option<f64>>,
+    /// Age of the oldest video frame that was not acknowledged, ms; of ten seconds the longest.
+    queue_ms: Vec<Option<u64>>,
+    /// Frames left out.
+    frames_dropped: Vec<Option<u64>>,
+}
+
+/// `?stepS=&limit=&input=&destination=`
+pub(crate) async fn get(State(app): State<App>, mut query: Query) -> Result<Json<FiguresView>, Problem> {
+    let coarse = query.word("stepS", &[("1", false), ("10", true)]).unwrap_or(false);
+    let limit = query.number("limit", 1..=if coarse { TENS } else { SECONDS }).unwrap_or(LIMIT_DEFAULT);
+    let (input, destination) = (query.text("input"), query.text("destination"));
+    query.finish()?;
+    let named = input.is_some() || destination.is_some();
+    let (mut inputs, mut destinations) = (BTreeMap::new(), BTreeMap::new());
+    for (of, samples) in app.figures.newest(coarse, limit) {
+        match of {
+            Of::Input(id) if !named || input.as_ref() == Some(&id) => {
+                inputs.insert(id, of_input(&samples));
+            }
+            Of::Destination(id) if !named || destination.as_ref() == Some(&id) => {
+                destinations.insert(id, of_destination(&samples));
+            }
+            _ => {}
+        }
+    }
+    let step_s = if coarse { 10 } else { 1 };
+    Ok(Json(FiguresView { step_s, until: Time::now(), inputs, destinations }))
+}
+
+fn of_input(samples: &[Sample]) -> InputFigures {
+    InputFigures {
+        bitrate_bps: samples.iter().map(|sample| sample.bitrate_bps()).collect(),
+        frames_lost: samples.iter().map(|sample| sample.frames_dropped()).collect(),
+    }
+}
+
+fn of_destination(samples: &[Sample]) -> DestinationFigures {
+    DestinationFigures {
+        bitrate_bps: samples.iter().map(|sample| sample.bitrate_bps()).collect(),
+        rtt_ms: samples.iter().map(|sample| sample.rtt_ms()).collect(),
+        queue_ms: samples.iter().map(|sample| sample.queue_ms()).collect(),
+        frames_dropped: samples.iter().map(|sample| sample.frames_dropped()).collect(),
+    }
+}

@@ -1,0 +1,59 @@
+//! Small secrets under a name, sealed by the machine key.
+
+use brookbox_vault::Context;
+use rusqlite::{OptionalExtension, params};
+use secrecy::SecretString;
+
+use crate::{Error, Store};
+
+/// How many of them the box keeps.
+pub const MOST_SECRETS: u32 = 256;
+
+impl Store {
+    /// A secret; `None` if there is none of this name, or it was sealed under another machine key.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn secret(&self, name: &str) -> Result<Option<SecretString>, Error> {
+        self.read(|db| {
+            let sealed: Option<Vec<u8>> = db
+                .prepare_cached("SELECT value FROM secrets WHERE name = ?1")?
+                .query_row([name], |row| row.get(0))
+                .optional()?;
+            Ok(sealed.and_then(|sealed| self.vault().open(place(name), &sealed).ok()))
+        })
+    }
+
+    /// Keeps a secret under a name.
+    ///
+    /// # Errors
+    /// [`Error::Limit`]; those of writing.
+    pub fn put_secret(&self, name: &str, value: &SecretString) -> Result<(), Error> {
+        let sealed = self.vault().seal(place(name), value)?;
+        self.write(|db| {
+            let others: u32 =
+                db.query_row("SELECT count(*) FROM secrets WHERE name <> ?1", [name], |row| row.get(0))?;
+            if others >= MOST_SECRETS {
+                return Err(Error::Limit { what: "secrets", most: MOST_SECRETS }.into());
+            }
+            let put = "INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+            db.execute(put, params![name, sealed])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a secret. There need not be one.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn delete_secret(&self, name: &str) -> Result<(), Error> {
+        self.write(|db| {
+            db.execute("DELETE FROM secrets WHERE name = ?1", [name])?;
+            Ok(())
+        })
+    }
+}
+
+fn place(name: &str) -> Context<'_> {
+    Context { table: "secrets", row: name, column: "value" }
+}
