@@ -33,6 +33,11 @@ export default defineConfig({
               name: "page",
               test: /src\/(App|Shell|api|brook|frame|live|state\/(?!draft))|src\/words\/(?!(de|en|es|fr|ja|browser|password|picture-check)\.)|src\/screens\/Live|src\/ui\/(?!Check|Confirm|Destination|Dialog|Door|Field|KeyHelp|Language|Lead|NewKey|Platform[ST]|Qr|Refusals|SecretInput|Sessions|Strength|Tabs|TextField|focus)/,
             },
+            // What comes after the first screen: small parts of one kind in one file.
+            {
+              name: "screens",
+              test: /src\/(screens\/(?!Live|Watch|NotFound|Away|setup)|people|history|obs|state\/draft|ui\/|words\/(browser|password|picture-check))/,
+            },
           ],
         },
       },

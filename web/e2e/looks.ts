@@ -2,7 +2,7 @@ import type { Page } from "playwright-core";
 
 // What can be seen to be wrong with a screen by measuring it.
 
-/** Text that is cut off or sticks out of its box, each as one line; a field's own text may scroll. */
+/** Text that is cut off or sticks out of its box, each as one line; a field's own text and a wide table may scroll. */
 export function cut(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const found: string[] = [];
@@ -10,7 +10,8 @@ export function cut(page: Page): Promise<string[]> {
     for (let node = seen.nextNode(); node; node = seen.nextNode()) {
       const text = node.textContent?.trim() ?? "";
       const element = node.parentElement;
-      if (text === "" || !element || element.closest("script, style, svg, option, noscript, title, [inert]")) continue;
+      if (text === "" || !element || element.closest("script, style, svg, option, noscript, title, [inert], .scroll"))
+        continue;
       const hidden = (one: Element | null): boolean =>
         one !== null && (/inset/.test(getComputedStyle(one).clipPath) || hidden(one.parentElement));
       if (hidden(element) || getComputedStyle(element).visibility === "hidden") continue;

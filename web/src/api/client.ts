@@ -41,6 +41,10 @@ export const box = {
   inputs: () => call("get", "/api/v1/inputs"),
   inputKey: (id: string) => call("post", "/api/v1/inputs/{id}/key", { path: { id } }),
   rotateKey: (id: string) => call("post", "/api/v1/inputs/{id}/rotate-key", { path: { id } }),
+  setUpObs: (id: string, password: string) =>
+    call("post", "/api/v1/inputs/{id}/obs", { path: { id }, body: password === "" ? {} : { password } }),
+  restoreObs: (id: string, password: string) =>
+    call("post", "/api/v1/inputs/{id}/obs/restore", { path: { id }, body: password === "" ? {} : { password } }),
   sessions: () => call("get", "/api/v1/sessions"),
   disconnect: (id: string) => call("delete", "/api/v1/sessions/{id}", { path: { id } }),
   refusals: () => call("get", "/api/v1/refusals"),
@@ -59,6 +63,9 @@ export const box = {
 
   startBroadcast: () => call("post", "/api/v1/broadcast/start"),
   stopBroadcast: () => call("post", "/api/v1/broadcast/stop"),
+
+  figures: (stepS: number, limit: number) => call("get", "/api/v1/figures", { query: { stepS, limit } }),
+  broadcasts: (limit: number) => call("get", "/api/v1/broadcasts", { query: { limit } }),
 
   watchLinks: () => call("get", "/api/v1/watch-links"),
   makeWatchLink: (body: NewWatchLink) => call("post", "/api/v1/watch-links", { body }),

@@ -40,3 +40,7 @@ export type Watch = Schema["Watch"];
 export type WatchLink = Schema["WatchLinkView"];
 export type NewWatchLink = Schema["NewWatchLink"];
 export type MadeWatchLink = Schema["MadeWatchLink"];
+
+export type ObsDone = Schema["ObsDone"];
+export type Figures = Schema["FiguresView"];
+export type Broadcast = Schema["BroadcastView"];
