@@ -1,12 +1,9 @@
 import { expect, test } from "vitest";
-import { gaps, highest, linePath, lowest } from "./lanes";
+import { fromTheRight, highest, linePath, lowest } from "./lanes";
 
 test("a gap in what was measured is a gap in the line, never a zero", () => {
   expect(linePath([1, 1, null, 1], 2, 30, 10)).toBe("M0.0 5.0h0.1L10.0 5.0M30.0 5.0h0.1");
-  expect(gaps([null, 1, null, null])).toEqual([
-    { from: 0, to: 0.25 },
-    { from: 0.5, to: 1 },
-  ]);
+  expect(fromTheRight([1, null], 4)).toEqual([null, null, 1, null]);
 });
 
 test("nothing measured draws nothing and has no extremes", () => {

@@ -19,17 +19,9 @@ export function linePath(series: Series, top: number, width: number, height: num
   return path;
 }
 
-/** The stretches without a measurement, as parts of the whole from 0 to 1. */
-export function gaps(series: Series): { from: number; to: number }[] {
-  const found: { from: number; to: number }[] = [];
-  series.forEach((value, index) => {
-    if (value !== null) return;
-    const last = found.at(-1);
-    const [from, to] = [index / series.length, (index + 1) / series.length];
-    if (last && Math.abs(last.to - from) < 1e-9) last.to = to;
-    else found.push({ from, to });
-  });
-  return found;
+/** Puts what is missing to `length` before it, as not measured. */
+export function fromTheRight(series: Series, length: number): Series {
+  return [...new Array<null>(Math.max(0, length - series.length)).fill(null), ...series];
 }
 
 export function lowest(series: Series): number | null {

@@ -228,7 +228,6 @@ export const deMore: MoreTexts = {
   "signins.title": "Angemeldet",
   "signins.here": "dieser hier",
   "signins.unknown": "Unbekannter Browser",
-  "signins.end": "{who} abmelden",
   "signins.endOthers": "Überall sonst abmelden",
   "tokens.title": "Schlüssel für Skripte",
   "tokens.why": "Damit nutzt ein Programm die API. Es kann nie mehr als du.",

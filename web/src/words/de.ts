@@ -52,6 +52,7 @@ export const de: FirstTexts = {
   "headline.nowhere": "Bild kommt an, geht nirgendwohin.",
   "headline.rehearsal": "Probe: Niemand sieht das.",
   "headline.stopped": "Das Senden ist angehalten.",
+  "headline.ended": { one: "Zu Ende. {length} auf {count} Ziel.", other: "Zu Ende. {length} auf {count} Zielen." },
   "headline.goingOut": { one: "Verbindung zu {count} Ziel.", other: "Verbindung zu {count} Zielen." },
   "headline.notLive": "Nicht live.",
   "headline.liveAll": "Live auf {count}",

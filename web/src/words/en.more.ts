@@ -253,7 +253,6 @@ export const enMore = {
   "signins.title": "Signed in",
   "signins.here": "this one",
   "signins.unknown": "Unknown browser",
-  "signins.end": "Sign out {who}",
   "signins.endOthers": "Sign out everywhere else",
   "tokens.title": "Keys for scripts",
   "tokens.why": "A program uses the API with one of these. It can never do more than you.",

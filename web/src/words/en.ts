@@ -52,6 +52,7 @@ export const en = {
   "headline.nowhere": "Picture coming in, sent nowhere.",
   "headline.rehearsal": "Rehearsal: nobody sees this.",
   "headline.stopped": "Sending is stopped.",
+  "headline.ended": { one: "Ended. {length} on {count} place.", other: "Ended. {length} on {count} places." },
   "headline.goingOut": {
     one: "Connecting to {count} place.",
     other: "Connecting to {count} places.",

@@ -228,7 +228,6 @@ export const esMore: MoreTexts = {
   "signins.title": "Sesiones abiertas",
   "signins.here": "esta",
   "signins.unknown": "Navegador desconocido",
-  "signins.end": "Cerrar sesión de {who}",
   "signins.endOthers": "Cerrar sesión en todo lo demás",
   "tokens.title": "Claves para scripts",
   "tokens.why": "Con una de ellas un programa usa la API. Nunca puede más que tú.",

@@ -52,6 +52,10 @@ export const es: FirstTexts = {
   "headline.nowhere": "Llega imagen, no va a ningún sitio.",
   "headline.rehearsal": "Ensayo: nadie ve esto.",
   "headline.stopped": "El envío está detenido.",
+  "headline.ended": {
+    one: "Terminado. {length} en {count} destino.",
+    other: "Terminado. {length} en {count} destinos.",
+  },
   "headline.goingOut": { one: "Conectando con {count} destino.", other: "Conectando con {count} destinos." },
   "headline.notLive": "Sin emitir.",
   "headline.liveAll": "En directo en {count}",

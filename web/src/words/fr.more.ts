@@ -228,7 +228,6 @@ export const frMore: MoreTexts = {
   "signins.title": "Connexions",
   "signins.here": "celle-ci",
   "signins.unknown": "Navigateur inconnu",
-  "signins.end": "Déconnecter {who}",
   "signins.endOthers": "Se déconnecter partout ailleurs",
   "tokens.title": "Clés pour scripts",
   "tokens.why": "Avec l’une d’elles, un programme utilise l’API. Il ne peut jamais plus que vous.",

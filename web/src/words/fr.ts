@@ -52,6 +52,10 @@ export const fr: FirstTexts = {
   "headline.nowhere": "L’image arrive, elle ne va nulle part.",
   "headline.rehearsal": "Répétition : personne ne voit ceci.",
   "headline.stopped": "L’envoi est arrêté.",
+  "headline.ended": {
+    one: "Terminé. {length} sur {count} destination.",
+    other: "Terminé. {length} sur {count} destinations.",
+  },
   "headline.goingOut": { one: "Connexion à {count} destination.", other: "Connexion à {count} destinations." },
   "headline.notLive": "Pas en direct.",
   "headline.liveAll": "En direct sur {count}",

@@ -228,7 +228,6 @@ export const jaMore: MoreTexts = {
   "signins.title": "サインイン中",
   "signins.here": "この端末",
   "signins.unknown": "不明なブラウザー",
-  "signins.end": "{who} をサインアウト",
   "signins.endOthers": "ほかのすべてでサインアウト",
   "tokens.title": "スクリプト用のキー",
   "tokens.why": "プログラムが API を使うためのものです。あなた以上のことはできません。",

@@ -52,6 +52,7 @@ export const ja: FirstTexts = {
   "headline.nowhere": "映像は届いていますが、どこにも送っていません。",
   "headline.rehearsal": "リハーサル中：誰にも見えません。",
   "headline.stopped": "送信は停止しています。",
+  "headline.ended": { other: "終了。{length}、{count} 件で配信。" },
   "headline.goingOut": { other: "{count} 件の配信先に接続しています。" },
   "headline.notLive": "ライブではありません。",
   "headline.liveAll": "{count} 件でライブ中",
