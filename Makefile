@@ -1,7 +1,7 @@
 # What a person types. Each target is a thin call; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-quick test-obs-enhanced acceptance image emulate test-image install uninstall clean
+.PHONY: help run test test-web screenshots bench bench-quick test-obs-enhanced acceptance image emulate test-image install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,12 @@ run: ## installs what is missing, builds, starts Brookbox and prints where to st
 
 test: ## every test, with the time of each step
 	@scripts/test.sh
+
+test-web: ## the page in five languages, both themes, every size, and in Firefox; a long run
+	@scripts/test-web.sh
+
+screenshots: ## every screen in both themes and two sizes into build/screenshots (or SHOTS=folder)
+	@scripts/screenshots.sh
 
 acceptance: ## only the acceptance suite; CASES=word picks cases by name
 	@scripts/acceptance.sh $(CASES)

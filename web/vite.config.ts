@@ -25,10 +25,18 @@ export default defineConfig({
         // Few large files pack better than many small ones: what every page has, and what everybody has who is signed in.
         codeSplitting: {
           groups: [
-            { name: "base", test: /node_modules\/svelte|src\/words\/(i18n|catalogue)\.ts|src\/state\/language/ },
+            {
+              name: "base",
+              test: /node_modules\/svelte|src\/words\/(i18n|catalogue|format)\.ts|src\/api\/(request|problem)|src\/frame\/Lazy|src\/ui\/(Brand|Icon|icons)\.|src\/state\/language/,
+            },
             {
               name: "page",
-              test: /src\/(App|Shell|api|brook|frame|live|state\/(?!draft))|src\/words\/(?!(de|en|es|fr|ja|browser|password|refusal)\.ts)|src\/screens\/Live|src\/ui\/(?!Check|Confirm|Destination|Dialog|Door|Field|KeyHelp|Language|Lead|NewKey|Platform[ST]|Qr|Refusals|SecretInput|Sessions|Strength|Tabs|TextField|focus)/,
+              test: /src\/(App|Shell|api|brook|frame|live|state\/(?!draft))|src\/words\/(?!(de|en|es|fr|ja|browser|password|picture-check)\.)|src\/screens\/Live|src\/ui\/(?!Check|Confirm|Destination|Dialog|Door|Field|KeyHelp|Language|Lead|NewKey|Platform[ST]|Qr|Refusals|SecretInput|Sessions|Strength|Tabs|TextField|focus)/,
+            },
+            // What comes after the first screen: small parts of one kind in one file.
+            {
+              name: "screens",
+              test: /src\/(screens\/(?!Live|Watch|NotFound|Away|setup)|people|history|obs|state\/draft|ui\/|words\/(browser|password|picture-check))/,
             },
           ],
         },

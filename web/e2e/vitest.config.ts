@@ -6,6 +6,8 @@ export default defineConfig({
     include: ["e2e/**/*.e2e.ts"],
     root: new URL("..", import.meta.url).pathname,
     fileParallelism: false,
+    // Node 20 has WebSocket only when asked for; the tests speak to Firefox by it.
+    execArgv: ["--experimental-websocket"],
     sequence: { concurrent: false, shuffle: false },
     bail: 1,
     testTimeout: 60_000,

@@ -4,6 +4,7 @@ import type {
   NewDestination,
   NewToken,
   NewUser,
+  NewWatchLink,
   SetupRequest,
   SystemPatch,
   UserPatch,
@@ -40,6 +41,10 @@ export const box = {
   inputs: () => call("get", "/api/v1/inputs"),
   inputKey: (id: string) => call("post", "/api/v1/inputs/{id}/key", { path: { id } }),
   rotateKey: (id: string) => call("post", "/api/v1/inputs/{id}/rotate-key", { path: { id } }),
+  setUpObs: (id: string, password: string) =>
+    call("post", "/api/v1/inputs/{id}/obs", { path: { id }, body: password === "" ? {} : { password } }),
+  restoreObs: (id: string, password: string) =>
+    call("post", "/api/v1/inputs/{id}/obs/restore", { path: { id }, body: password === "" ? {} : { password } }),
   sessions: () => call("get", "/api/v1/sessions"),
   disconnect: (id: string) => call("delete", "/api/v1/sessions/{id}", { path: { id } }),
   refusals: () => call("get", "/api/v1/refusals"),
@@ -58,6 +63,13 @@ export const box = {
 
   startBroadcast: () => call("post", "/api/v1/broadcast/start"),
   stopBroadcast: () => call("post", "/api/v1/broadcast/stop"),
+
+  figures: (stepS: number, limit: number) => call("get", "/api/v1/figures", { query: { stepS, limit } }),
+  broadcasts: (limit: number) => call("get", "/api/v1/broadcasts", { query: { limit } }),
+
+  watchLinks: () => call("get", "/api/v1/watch-links"),
+  makeWatchLink: (body: NewWatchLink) => call("post", "/api/v1/watch-links", { body }),
+  deleteWatchLink: (id: string) => call("delete", "/api/v1/watch-links/{id}", { path: { id } }),
 
   events: (limit: number, before?: number) =>
     call("get", "/api/v1/events", { query: before === undefined ? { limit } : { limit, before } }),

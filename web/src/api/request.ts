@@ -21,7 +21,18 @@ type Maybe<Name extends string, T> = [T] extends [never] ? unknown : { [N in Nam
 /** What an operation is given: the holes in its path, its query, its body. */
 type Given<Op> = (Op extends { parameters: { path: infer Holes } } ? Named<"path", Holes> : unknown) &
   (Op extends { parameters: { query?: infer Query } } ? Maybe<"query", Query> : unknown) &
-  (Op extends { requestBody: { content: { "application/json": infer Body } } } ? Named<"body", Body> : unknown);
+  (Op extends { requestBody: { content: { "application/json": infer Body } } }
+    ? Named<"body", Body>
+    : Maybe<"body", OptionalBody<Op>>);
+
+/** The body of an operation that may also go without one. */
+type OptionalBody<Op> = Op extends { requestBody?: infer Request }
+  ? [NonNullable<Request>] extends [never]
+    ? never
+    : NonNullable<Request> extends { content: { "application/json": infer Body } }
+      ? Body
+      : never
+  : never;
 
 type Json<Response> = Response extends { content: { "application/json": infer Body } } ? Body : never;
 

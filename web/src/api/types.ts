@@ -35,3 +35,12 @@ export type Track = Schema["Track"];
 export type DestinationStatus = Schema["DestinationStatus"];
 
 export type BoxEvent = Schema["EventView"];
+
+export type Watch = Schema["Watch"];
+export type WatchLink = Schema["WatchLinkView"];
+export type NewWatchLink = Schema["NewWatchLink"];
+export type MadeWatchLink = Schema["MadeWatchLink"];
+
+export type ObsDone = Schema["ObsDone"];
+export type Figures = Schema["FiguresView"];
+export type Broadcast = Schema["BroadcastView"];

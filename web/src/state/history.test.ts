@@ -44,7 +44,9 @@ describe("a spark", () => {
     expect(shortfall.match(/M/g)).toHaveLength(1);
   });
 
-  test("is empty without a target", () => {
-    expect(spark([1, 2], 0, 120, 28)).toEqual({ line: "", area: "", shortfall: "" });
+  test("measures by its own most where nothing is expected, and falls short of nothing", () => {
+    expect(spark([null, null], 0, 120, 28)).toEqual({ line: "", area: "", shortfall: "" });
+    const { line, shortfall } = spark([5, 0], 0, 120, 28);
+    expect([line, shortfall]).toEqual(["M0.0 5.6L2.0 28.0", ""]);
   });
 });

@@ -52,6 +52,9 @@ export function spark(trail: Trail, target: number, width: number, height: numbe
   const x = (index: number) => ((index / (SPAN_S - 1)) * width).toFixed(1);
   const y = (value: number) => (height - Math.min(1, (TARGET_AT * value) / target) * height).toFixed(1);
   const result: Spark = { line: "", area: "", shortfall: "" };
+  // Nothing is expected while nothing comes in: then the most of the last minute is the measure.
+  const expected = target;
+  target ||= Math.max(0, ...trail.map((value) => value ?? 0));
   if (target <= 0) return result;
   for (const part of stretches(trail, (value) => value !== null)) {
     const points = part.map(([index, value]) => `${x(index)} ${y(value)}`);
@@ -59,7 +62,7 @@ export function spark(trail: Trail, target: number, width: number, height: numbe
     result.line += `M${points.join("L")}`;
     result.area += `M${first} ${height}L${points.join("L")}L${last} ${height}Z`;
   }
-  for (const part of stretches(trail, (value) => value !== null && value < SHORT * target)) {
+  for (const part of stretches(trail, (value) => value !== null && value < SHORT * expected)) {
     const points = part.map(([index, value]) => `${x(index)} ${y(value)}`);
     const [first, last] = [x(part[0]![0]), x(part.at(-1)![0])];
     result.shortfall += `M${first} ${y(target)}L${points.join("L")}L${last} ${y(target)}Z`;

@@ -1,19 +1,29 @@
 import type { en } from "./en";
+import type { enMore } from "./en.more";
+
+/** All that English says. */
+type English = typeof en & typeof enMore;
 
 /** Forms of one sentence by number, as `Intl.PluralRules` names them. */
 export type Plural = { other: string } & { [form in Intl.LDMLPluralRule]?: string };
 
 /** What every language has to say: the same keys as English, each with the same kind of text. */
-export type Catalogue = { readonly [K in Key]: (typeof en)[K] extends string ? string : Plural };
+export type Texts<E> = { readonly [K in keyof E]: E[K] extends string ? string : Plural };
 
-export type Key = keyof typeof en;
+/** What is needed for the first screen. */
+export type FirstTexts = Texts<typeof en>;
 
-type Text<K extends Key> = (typeof en)[K] extends { other: infer Other } ? Other : (typeof en)[K];
+/** The rest. */
+export type MoreTexts = Texts<typeof enMore>;
+
+export type Key = keyof English;
+
+type Text<K extends Key> = English[K] extends { other: infer Other } ? Other : English[K];
 
 type Holes<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Holes<Rest> : never;
 
 /** What a sentence wants to be told: its `{holes}`, and `count` where it has plural forms. */
-export type Params<K extends Key> = { [Name in Holes<Text<K>>]: string | number } & ((typeof en)[K] extends string
+export type Params<K extends Key> = { [Name in Holes<Text<K>>]: string | number } & (English[K] extends string
   ? unknown
   : { count: number });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Destination, Platform } from "../api/types";
-import { destination, input, known, status } from "./fixtures";
-import { canStart, canStop, headline, programName, tally } from "./headline";
+import { destination, input, known, status, NOW } from "./fixtures";
+import type { Broadcast } from "../api/types";
+import { canStart, canStop, headline, programName, tally, ended } from "./headline";
 
 const off = destination({ enabled: false, state: "off" });
 const waiting = destination({ state: "waiting" });
@@ -93,7 +94,20 @@ describe("headline", () => {
 
   test("the publisher is gone", () => {
     const lost = { inputs: { main: input({ state: "lost", since: "2026-11-21T20:46:00Z" }) } };
-    expect(say(status({ a: live }, lost)).said).toMatch(/^OBS stopped 0:12 ago/);
+    expect(say(status({ a: live }, lost)).said).toMatch(/^OBS stopped 12s ago/);
+  });
+
+  test("ended, for an hour: how long and on how many", () => {
+    const leg = { destination: "a", name: "A", liveS: 60 };
+    const last = {
+      endedAt: "2026-11-21T20:40:00Z",
+      lengthS: 6127,
+      destinations: [leg, { ...leg, liveS: 0 }],
+    } as unknown as Broadcast;
+    expect(ended(last, NOW)).toBe("Ended. 1:42:07 on 1 place.");
+    expect(ended(last, NOW + 3_600_000)).toBeNull();
+    expect(ended({ ...last, endedAt: null }, NOW)).toBeNull();
+    expect(ended(undefined, NOW)).toBeNull();
   });
 
   test("stopped by hand", () => {

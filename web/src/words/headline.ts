@@ -1,8 +1,8 @@
-import type { InputStatus, Status } from "../api/types";
+import type { Broadcast, InputStatus, Status } from "../api/types";
 import type { Reach } from "../live/link";
 import type { Centre } from "../ui/ring";
 import { isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
-import { duration, list, timeWithSeconds } from "./format";
+import { ago, duration, list, timeWithSeconds } from "./format";
 import { language, t } from "./i18n";
 import { reasonSentence } from "./reason";
 
@@ -41,8 +41,8 @@ export function headline({ status, places, now }: Known): Headline {
   const on = places.filter((place) => place.status.enabled);
 
   if (input?.state === "lost") {
-    const ago = duration(now - Date.parse(input.since));
-    return { sentence: t("headline.inputLost", { program, ago }), tone: "warn", why: t("why.inputLost") };
+    const since = ago(now - Date.parse(input.since));
+    return { sentence: t("headline.inputLost", { program, ago: since }), tone: "warn", why: t("why.inputLost") };
   }
   if (input === undefined || input.state === "none") {
     if (on.length === 0) return quiet(t("headline.allOff"), t("why.allOff"));
@@ -83,6 +83,15 @@ function onAir(status: Status, on: Place[]): Headline {
         : t("headline.livePart", numbers);
   const tone: Tone = troubled.length > 0 ? "warn" : "good";
   return { sentence, tone, ...cause(expected, troubled, onlySending, on.length - expected.length) };
+}
+
+const SAID_FOR_MS = 3_600_000;
+
+/** What the last broadcast was, for an hour after its end; `null` where there is none such. */
+export function ended(last: Broadcast | undefined, now: number): string | null {
+  if (!last?.endedAt || now - Date.parse(last.endedAt) > SAID_FOR_MS) return null;
+  const places = last.destinations.filter(({ liveS }) => liveS > 0).length;
+  return places > 0 ? t("headline.ended", { length: duration(last.lengthS * 1000), count: places }) : null;
 }
 
 /** Names what is switched off: at most three, so that the line stays a line. */

@@ -1,15 +1,43 @@
-import { type Args, type Catalogue, fill, type Key, type Params } from "./catalogue";
+import { type Args, fill, type FirstTexts, type Key, type MoreTexts, type Params, type Plural } from "./catalogue";
 
-/** Every language the page speaks, each loaded only when it is chosen. A new one is a file like `en.ts` and two lines here. */
-const catalogues = {
-  en: async () => (await import("./en")).en,
-} satisfies Record<string, () => Promise<Catalogue>>;
+interface Source {
+  first: () => Promise<FirstTexts>;
+  more: () => Promise<MoreTexts>;
+}
 
-export type Language = keyof typeof catalogues;
+/** Every language the page speaks, fetched only when it is chosen. A new one is two files like English's, and two lines here. */
+const sources = {
+  en: {
+    first: async () => (await import("./en")).en,
+    more: async () => (await import("./en.more")).enMore,
+  },
+  de: {
+    first: async () => (await import("./de")).de,
+    more: async () => (await import("./de.more")).deMore,
+  },
+  es: {
+    first: async () => (await import("./es")).es,
+    more: async () => (await import("./es.more")).esMore,
+  },
+  fr: {
+    first: async () => (await import("./fr")).fr,
+    more: async () => (await import("./fr.more")).frMore,
+  },
+  ja: {
+    first: async () => (await import("./ja")).ja,
+    more: async () => (await import("./ja.more")).jaMore,
+  },
+} satisfies Record<string, Source>;
+
+export type Language = keyof typeof sources;
 
 /** What the languages call themselves. */
 export const languages: Readonly<Record<Language, string>> = {
   en: "English",
+  de: "Deutsch",
+  es: "Español",
+  fr: "Français",
+  ja: "日本語",
 };
 
 /** The language of the words. */
@@ -18,22 +46,42 @@ export let language: Language = "en";
 /** The locale of times and numbers: the browser's own where it is of this language, since that knows of 24 or 12 hours. */
 export let locale = "en-GB";
 
-let texts: Catalogue;
-let plural: Intl.PluralRules;
-let number: Intl.NumberFormat;
+let texts: Readonly<Record<string, string | Plural>> = {};
+let rest: Promise<void> | null = null;
+let plural: Intl.PluralRules | undefined;
+let number: Intl.NumberFormat | undefined;
 
-/** Loads a language and speaks it from now on. What is on screen already does not change by itself. */
+/** Speaks a language from now on, all at once. What is on screen does not change by itself. */
 export async function speak(next: Language): Promise<void> {
-  texts = await catalogues[next]();
+  if (plural && next === language) return;
+  // Parts that are on screen go on being asked for their words until the page is built anew.
+  const [first, more] = await Promise.all([sources[next].first(), rest && sources[next].more()]);
+  texts = { ...first, ...more };
+  rest = more && Promise.resolve();
   language = next;
   locale = wanted().find((tag) => base(tag) === next) ?? next;
   plural = new Intl.PluralRules(next);
   number = new Intl.NumberFormat(locale);
 }
 
+/** Fetches all other words of the language that is spoken. Every part of the page that is fetched later waits for them. */
+export function speakMore(): Promise<void> {
+  const spoken = language;
+  rest ??= sources[spoken]
+    .more()
+    .then((more) => {
+      if (spoken === language) texts = { ...texts, ...more };
+    })
+    .catch((error: unknown) => {
+      rest = null;
+      throw error;
+    });
+  return rest;
+}
+
 /** The sentence for `key`, its holes filled. */
 export function t<K extends Key>(key: K, ...args: Args<K>): string {
-  return fill(texts[key], (args[0] ?? {}) as Params<K> & Record<string, string | number>, plural, number);
+  return tell(key, (args[0] ?? {}) as Params<K> & Record<string, string | number>);
 }
 
 /** Whether there are words for a code that came from the box. */
@@ -43,14 +91,16 @@ export function knows(key: string): key is Key {
 
 /** As {@link t}, for a key that is made of a code and holes that the box fills. */
 export function tell(key: Key, params: Readonly<Record<string, string | number>>): string {
-  return fill(texts[key], params, plural, number);
+  const text = texts[key];
+  if (text === undefined || !plural || !number) throw new Error(`nothing is said for ${key}`);
+  return fill(text, params, plural, number);
 }
 
 /** The first of the wanted languages that there is, else English. */
 export function pick(tags: readonly string[] = wanted()): Language {
   for (const tag of tags) {
     const name = base(tag);
-    if (Object.hasOwn(catalogues, name)) return name as Language;
+    if (Object.hasOwn(sources, name)) return name as Language;
   }
   return "en";
 }

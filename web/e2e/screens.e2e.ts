@@ -1,0 +1,93 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launch, violations } from "./browser";
+import { cut, lengthen, sideways } from "./looks";
+import { SCREENS, Stage } from "./stage";
+
+// Every screen of a busy box, measured: nothing cut, nothing sideways, nothing that axe finds, no secret, no error.
+
+const ALL = process.env["E2E_ALL"] !== undefined;
+const languages = ALL ? ["en", "de", "es", "fr", "ja"] : ["de"];
+const themes = ALL ? (["light", "dark"] as const) : (["dark"] as const);
+const widths = [1280, 390, 320];
+
+const stage = new Stage();
+let browser: Browser;
+
+beforeAll(async () => {
+  [browser] = await Promise.all([launch(), stage.raise()]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await stage.strike();
+});
+
+describe.each(languages)("in %s", (language) => {
+  test.each(themes)(
+    "every screen in %s",
+    async (colorScheme) => {
+      const { page, faults } = await stage.visit(browser, language);
+      await page.emulateMedia({ colorScheme });
+      for (const path of SCREENS) {
+        await page.goto(stage.address(path));
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await page.waitForTimeout(250);
+        expect(await page.evaluate(() => document.documentElement.lang)).toBe(language);
+        for (const width of widths) {
+          const where = `${path} ${language} ${width} ${colorScheme}`;
+          await page.setViewportSize({ width, height: 844 });
+          expect(await sideways(page), `${where}: scrolls sideways`).toBeLessThanOrEqual(0);
+          expect(await cut(page), where).toEqual([]);
+          if (width !== 320) expect(await violations(page), where).toEqual([]);
+        }
+        const seen = await page.evaluate(() => document.documentElement.outerHTML);
+        for (const secret of stage.secrets) expect(seen.includes(secret), `${path}: a secret`).toBe(false);
+      }
+      expect(faults).toEqual([]);
+      await page.context().close();
+    },
+    300_000,
+  );
+});
+
+test("from right to left, and with longer words, nothing is cut either", async () => {
+  const { page, faults } = await stage.visit(browser, "en");
+  for (const path of SCREENS) {
+    for (const width of ALL ? widths : [390]) {
+      await page.setViewportSize({ width, height: 844 });
+      await page.goto(stage.address(path));
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await page.waitForTimeout(200);
+      await page.evaluate(() => (document.documentElement.dir = "rtl"));
+      expect(await sideways(page), `${path} ${width} rtl`).toBeLessThanOrEqual(0);
+      expect(await cut(page), `${path} ${width} rtl`).toEqual([]);
+      await page.evaluate(() => (document.documentElement.dir = "ltr"));
+      await lengthen(page);
+      expect(await sideways(page), `${path} ${width} long`).toBeLessThanOrEqual(0);
+      expect(await cut(page), `${path} ${width} long`).toEqual([]);
+    }
+  }
+  expect(faults).toEqual([]);
+  await page.context().close();
+}, 200_000);
+
+test("three tabs with a preview all keep moving", async () => {
+  const { page, faults } = await stage.visit(browser);
+  const tabs = [page, await page.context().newPage(), await page.context().newPage()];
+  for (const tab of tabs) await tab.goto(stage.address("/"));
+  const at = (tab: typeof page) => tab.locator("video").evaluate((video) => (video as HTMLVideoElement).currentTime);
+  for (const tab of tabs) {
+    await tab.bringToFront();
+    await expect.poll(() => at(tab).catch(() => 0), { timeout: 15_000 }).toBeGreaterThan(0);
+  }
+  const before = await Promise.all(tabs.map(at));
+  await page.waitForTimeout(3000);
+  for (const [index, tab] of tabs.entries()) {
+    await tab.bringToFront();
+    await expect.poll(() => at(tab), { timeout: 10_000 }).toBeGreaterThan(before[index]! + 1);
+    await tab.getByText(/^Preview, [\d.]+ s behind$/).waitFor();
+  }
+  expect(faults).toEqual([]);
+  await page.context().close();
+});

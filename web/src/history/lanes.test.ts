@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { fromTheRight, highest, linePath, lowest } from "./lanes";
+
+test("a gap in what was measured is a gap in the line, never a zero", () => {
+  expect(linePath([1, 1, null, 1], 2, 30, 10)).toBe("M0.0 5.0h0.1L10.0 5.0M30.0 5.0h0.1");
+  expect(fromTheRight([1, null], 4)).toEqual([null, null, 1, null]);
+});
+
+test("nothing measured draws nothing and has no extremes", () => {
+  expect(linePath([null, null], 5, 30, 10)).toBe("");
+  expect(lowest([null])).toBeNull();
+  expect(highest([])).toBeNull();
+  expect([lowest([3, null, 0]), highest([3, null, 0])]).toEqual([0, 3]);
+});

@@ -1,0 +1,39 @@
+/** What was measured at equal distances, the oldest first; `null` where nothing was. */
+export type Series = readonly (number | null)[];
+
+/** A line through what was measured, in `width` × `height`, from 0 to `top`; broken where nothing was measured. */
+export function linePath(series: Series, top: number, width: number, height: number): string {
+  const step = width / Math.max(1, series.length - 1);
+  let path = "";
+  let open = false;
+  series.forEach((value, index) => {
+    if (value === null) {
+      open = false;
+      return;
+    }
+    const y = height - (top > 0 ? Math.min(1, value / top) * height : 0);
+    const at = `${(index * step).toFixed(1)} ${y.toFixed(1)}`;
+    path += open ? `L${at}` : `M${at}h0.1`;
+    open = true;
+  });
+  return path;
+}
+
+/** Puts what is missing to `length` before it, as not measured. */
+export function fromTheRight(series: Series, length: number): Series {
+  return [...new Array<null>(Math.max(0, length - series.length)).fill(null), ...series];
+}
+
+export function lowest(series: Series): number | null {
+  return series.reduce<number | null>(
+    (low, one) => (one === null ? low : low === null ? one : Math.min(low, one)),
+    null,
+  );
+}
+
+export function highest(series: Series): number | null {
+  return series.reduce<number | null>(
+    (top, one) => (one === null ? top : top === null ? one : Math.max(top, one)),
+    null,
+  );
+}
