@@ -85,7 +85,7 @@ fn first_boot(path: &Path, data_dir: &Path, store: &Store) -> Result<Option<Stri
         None => Ok(kept.problem),
         Some(read) => {
             store.put_setting(SETTING, &Kept { unfinished: true, problem: None })?;
-            let problem = match read.and_then(|file| hashed(file)) {
+            let problem = match read.and_then(hashed) {
                 Ok((file, hash)) => take(&file, hash, data_dir, store)?,
                 Err(problem) => Some(problem),
             };
