@@ -61,6 +61,8 @@ codes! {
     SetupCodeNeeded = "setup_code_needed", FORBIDDEN, "From this address the set-up needs the code that `brookboxd setup-code` prints.";
     /// The set-up code is wrong, used or too old.
     SetupCodeWrong = "wrong_setup_code", FORBIDDEN, "The set-up code is wrong, used or older than 30 minutes.";
+    /// Nobody with a hand on the box has asked for a new password, or not lately, or it is asked for from afar.
+    ResetClosed = "password_reset_closed", FORBIDDEN, "A lost password is replaced for 15 minutes after a start with the file brookbox-reset-password, from the local network.";
     /// There is no such thing.
     NotFound = "not_found", NOT_FOUND, "There is no such thing here.";
     /// There is such a path, for other methods.

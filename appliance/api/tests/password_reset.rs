@@ -28,10 +28,14 @@ async fn a_new_password_ends_everything_and_is_told() {
     assert!((890..=900).contains(&setup["passwordResetLeftS"].as_u64().unwrap()), "{setup}");
     assert_eq!(owner.get("/api/v1/system").await.status, 200);
 
+    let link = owner.post("/api/v1/watch-links", json!({"name": "Family", "input": "main"})).await;
+    assert_eq!(link.status, 201, "{link:?}");
+
     let answer = stranger.post("/api/v1/setup/password", json!({"password": NEW})).await;
     assert_eq!((answer.status, answer.body["username"].as_str()), (200, Some("mara")));
     assert_eq!(owner.get("/api/v1/system").await.status, 401);
     assert_eq!(token.get("/api/v1/system").await.status, 401);
+    assert!(test_box.store.watch_links(Time::now()).unwrap().is_empty());
     let sign_in = |password: &str| json!({"username": "mara", "password": password});
     assert_eq!(stranger.post("/api/v1/login", sign_in(PASSWORD)).await.status, 401);
     let answer = stranger.post("/api/v1/login", sign_in(NEW)).await;

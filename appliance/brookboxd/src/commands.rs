@@ -141,7 +141,7 @@ pub(crate) fn hash_password() -> Result<(), Failure> {
 
 fn tell_password(user: &str, password: &SecretString) -> Result<(), Failure> {
     print(&format!(
-        "The new password of {user} is: {}\nEvery sign-in and API token has ended. Change the password on the page.",
+        "The new password of {user} is: {}\nEvery sign-in, API token and watch link has ended. Change the password on the page.",
         password.expose_secret()
     ))
 }

@@ -38,11 +38,9 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
     };
     let mut seen = false;
     loop {
-        match follow(&config.status_socket, &mut |status| show(page(status))) {
-            Ok(one) => seen |= one,
-            Err(failure) => return Err(failure),
-        }
-        show(if seen { "\n  Brookbox is restarting …\n" } else { "\n  Brookbox is starting …\n" }.to_owned())?;
+        seen |= follow(&config.status_socket, &mut |status| show(page(status)))?;
+        let absent = if seen { "Brookbox is restarting …" } else { "Brookbox is starting …" };
+        show(format!("\n  {absent}\n"))?;
         sleep(TRY_EVERY);
     }
 }

@@ -164,14 +164,15 @@ impl Store {
         })
     }
 
-    /// Gives a user a new password when the old one was lost: ends every sign-in and every token of the whole box.
+    /// Gives a user a new password when the old one was lost: ends every sign-in, token and watch link of the
+    /// whole box.
     ///
     /// # Errors
     /// [`Error::NotFound`]; those of writing.
     pub fn reset_password(&self, user_id: &str, hash: &PasswordHash) -> Result<(), Error> {
         self.write(|db| {
             set_password(db, user_id, hash)?;
-            db.execute_batch("DELETE FROM sign_ins; DELETE FROM tokens")?;
+            db.execute_batch("DELETE FROM sign_ins; DELETE FROM tokens; DELETE FROM watch_links")?;
             Ok(())
         })
     }
