@@ -2,6 +2,8 @@
 
 mod control;
 mod destinations;
+mod discovery;
+mod https;
 mod independence;
 mod limits;
 mod passthrough;
@@ -34,6 +36,8 @@ pub fn all() -> Vec<Case> {
         reasons::CASES,
         independence::CASES,
         restart::CASES,
+        discovery::CASES,
+        https::CASES,
         secrets::CASES,
         robustness::CASES,
     ]

@@ -366,6 +366,8 @@ fn launch(name: &str, dir: &Path, program: &Path, options: &Options) -> Result<(
         }
         // Nor of the person's.
         command.env("HOME", dir).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+        // And nothing for the machine's network, but where a case asks for it.
+        command.env("BROOKBOX_MDNS", "off");
         command.envs(options.environment.iter().map(|(name, value)| (name, value)));
     })?;
     let Ok(line) = lines.recv_timeout(secs(20)) else {

@@ -21,6 +21,7 @@ pub mod daemon;
 pub mod fault;
 pub mod frames;
 pub mod media;
+pub mod netns;
 pub mod peers;
 pub mod ports;
 pub mod process;

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use brookbox_relay::Handle;
 use brookbox_store::{NewEvent, Store};
-use tokio::sync::Semaphore;
+use serde::Serialize;
+use tokio::sync::{Semaphore, watch};
+use utoipa::ToSchema;
 
 use crate::guess::Guesses;
 use crate::live::Live;
@@ -22,17 +24,51 @@ use crate::sockets::Sockets;
 pub struct ApiConfig {
     /// Where the page lies: `index.html`, `assets/…`, each perhaps with a `.br` and a `.gz` beside it.
     pub web_dir: Option<PathBuf>,
-    /// Names the box answers to besides `localhost`, its addresses and `<box name>.local`: the mDNS names it announces.
+    /// Names the box answers to besides `localhost`, its addresses, `<box name>.local` and the name it announces.
     pub own_names: Vec<String>,
     /// Further names and addresses, `[http] allowed_hosts` of the configuration file.
     pub allowed_hosts: Vec<String>,
     /// Whether the set-up may come from the network without a code: on the box's image, never on a shared machine.
     pub claim_from_lan: bool,
+    /// Whether somebody with a hand on the box has asked, at this start, to be let in without the password.
+    pub password_reset: bool,
     /// The names for which `${NAME}` has a value, so that a misspelt one is found when it is written.
     pub variable_names: BTreeSet<String>,
     /// The program's version.
     pub version: String,
 }
+
+/// Who the box is, for whoever announces it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What people call it.
+    pub box_name: String,
+    /// Whether it has an owner.
+    pub claimed: bool,
+}
+
+/// The certificate that is shown over HTTPS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Certificate {
+    /// Where HTTPS is answered.
+    #[schema(example = 443)]
+    pub port: u16,
+    /// SHA-256 of the certificate, as browsers show it.
+    #[schema(example = "5E:0F:…:A1")]
+    pub fingerprint: String,
+    /// Until when it is good; `null` for one that was put in, which is not looked into.
+    #[schema(format = DateTime)]
+    pub expires_at: Option<String>,
+    /// Whether the box made it, so that no browser trusts it by itself.
+    pub self_signed: bool,
+}
+
+/// How long after a start an owner may set a new password without the old one.
+const RESET_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// What a box is called that was given no name.
+pub(crate) const DEFAULT_NAME: &str = "brookbox";
 
 /// The HTTP API. Cheap to clone.
 #[derive(Clone)]
@@ -51,15 +87,18 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) sockets: Sockets,
     pub(crate) hosts: Hosts,
+    identity: watch::Sender<Identity>,
+    certificate: RwLock<Option<Certificate>>,
+    /// Until then an owner may set a new password without the old one.
+    reset_until: Mutex<Option<Instant>>,
     pub(crate) counters: Counters,
     /// Held from a write to the store until the engine has it: two changes reach both in the same order.
     pub(crate) writes: tokio::sync::Mutex<()>,
     /// Held while a password is hashed or checked.
     pub(crate) hashing: Hashing,
     /// Held while the list of known devices is changed.
-    pub(crate) devices: std::sync::Mutex<()>,
+    pub(crate) devices: Mutex<()>,
     pub(crate) started: Instant,
-    claimed: AtomicBool,
 }
 
 impl Api {
@@ -68,23 +107,55 @@ impl Api {
     /// # Errors
     /// Those of reading the store.
     pub fn new(config: ApiConfig, store: Store, engine: Handle) -> Result<Self, brookbox_store::Error> {
-        let hosts = Hosts::new(&config, store.setting("boxName")?);
+        let box_name: Option<String> = store.setting("boxName")?;
+        let hosts = Hosts::new(&config, box_name.as_deref());
+        let box_name = box_name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
         let shared = Shared {
-            claimed: AtomicBool::new(store.claimed()?),
+            identity: watch::Sender::new(Identity { box_name, claimed: store.claimed()? }),
             live: Live::new(&engine.snapshot()),
-            config,
-            store,
-            engine,
             guesses: Guesses::default(),
             sockets: Sockets::default(),
             hosts,
+            certificate: RwLock::default(),
+            reset_until: Mutex::new(config.password_reset.then(|| Instant::now() + RESET_TIME)),
             counters: Counters::default(),
             writes: tokio::sync::Mutex::default(),
             hashing: Hashing::default(),
-            devices: std::sync::Mutex::default(),
+            devices: Mutex::default(),
             started: Instant::now(),
+            config,
+            store,
+            engine,
         };
         Ok(Self { app: Arc::new(shared) })
+    }
+
+    /// Who the box is; sees every change.
+    #[must_use]
+    pub fn identity(&self) -> watch::Receiver<Identity> {
+        self.app.identity.subscribe()
+    }
+
+    /// The host name that is announced on the network by now, as `brookbox-2.local`: the box answers to it.
+    pub fn set_announced(&self, host: &str) {
+        self.app.hosts.set_announced(host);
+    }
+
+    /// The certificate that is shown over HTTPS, if that is on.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.app.certificate()
+    }
+
+    /// How long an owner may still set a new password without the old one.
+    #[must_use]
+    pub fn password_reset_left(&self) -> Option<Duration> {
+        self.app.reset_left()
+    }
+
+    /// The certificate that is shown over HTTPS by now.
+    pub fn set_certificate(&self, certificate: Certificate) {
+        *self.app.certificate.write().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
     }
 }
 
@@ -100,12 +171,35 @@ impl Shared {
 
     /// Whether the box has an owner.
     pub(crate) fn claimed(&self) -> bool {
-        self.claimed.load(Ordering::Acquire)
+        self.identity.borrow().claimed
     }
 
     /// The box has an owner from now on.
     pub(crate) fn set_claimed(&self) {
-        self.claimed.store(true, Ordering::Release);
+        self.identity.send_modify(|identity| identity.claimed = true);
+    }
+
+    /// The certificate that is shown over HTTPS, if that is on.
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        self.certificate.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long an owner may still set a new password without the old one.
+    pub(crate) fn reset_left(&self) -> Option<Duration> {
+        let until = *self.reset_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until?.checked_duration_since(Instant::now())
+    }
+
+    /// Ends that; says whether it was still so. Of many who try at once, one gets it.
+    pub(crate) fn take_reset(&self) -> bool {
+        let until = self.reset_until.lock().unwrap_or_else(PoisonError::into_inner).take();
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// The box was given a name.
+    pub(crate) fn set_box_name(&self, name: &str) {
+        self.hosts.set_box_name(name);
+        self.identity.send_modify(|identity| name.clone_into(&mut identity.box_name));
     }
 
     /// Stores an event. What hangs on it being there waits for this.
@@ -190,22 +284,32 @@ pub(crate) struct Hosts {
     allowed: Vec<String>,
     /// The box's own name, which people change.
     box_name: RwLock<Option<String>>,
+    /// What is announced on the network: another name, where that one is taken.
+    announced: RwLock<Option<String>>,
 }
 
 impl Hosts {
-    fn new(config: &ApiConfig, box_name: Option<String>) -> Self {
+    fn new(config: &ApiConfig, box_name: Option<&str>) -> Self {
         let clean = |names: &[String]| names.iter().map(|name| name.trim_end_matches('.').to_lowercase()).collect();
-        let hosts =
-            Self { own: clean(&config.own_names), allowed: clean(&config.allowed_hosts), box_name: RwLock::default() };
+        let hosts = Self {
+            own: clean(&config.own_names),
+            allowed: clean(&config.allowed_hosts),
+            box_name: RwLock::default(),
+            announced: RwLock::default(),
+        };
         if let Some(name) = box_name {
-            hosts.set_box_name(&name);
+            hosts.set_box_name(name);
         }
         hosts
     }
 
     /// The box was given a name: it answers to `NAME.local`.
-    pub(crate) fn set_box_name(&self, name: &str) {
+    fn set_box_name(&self, name: &str) {
         *self.box_name.write().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}.local", name.to_lowercase()));
+    }
+
+    fn set_announced(&self, host: &str) {
+        *self.announced.write().unwrap_or_else(PoisonError::into_inner) = Some(host.to_lowercase());
     }
 
     pub(crate) fn allows(&self, name: &str) -> bool {
@@ -219,7 +323,9 @@ impl Hosts {
 
     pub(crate) fn is_own_name(&self, name: &str) -> bool {
         let box_name = self.box_name.read().unwrap_or_else(PoisonError::into_inner);
-        self.own.iter().chain(box_name.as_ref()).any(|own| own.eq_ignore_ascii_case(name))
+        let announced = self.announced.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.own.iter().chain(box_name.as_ref()).chain(announced.as_ref());
+        all.any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 

@@ -28,8 +28,8 @@ mod sockets;
 mod target;
 mod web;
 
-pub use app::{Api, ApiConfig};
+pub use app::{Api, ApiConfig, Certificate, Identity};
 pub use bridge::{SyncError, run_reports, sync};
 pub use openapi::openapi;
 pub use resources::setup::make_setup_code;
-pub use server::serve;
+pub use server::{serve, serve_both};

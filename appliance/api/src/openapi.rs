@@ -339,7 +339,7 @@ fn codes(access: Access, path: &str, method: &str, doc: &Doc) -> Vec<Code> {
         Access::Open => {}
         Access::Claimed => codes.push(Code::NotClaimed),
         Access::Role(_) | Access::InPerson(_) | Access::Watch => {
-            codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed])
+            codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed]);
         }
         Access::Fresh(_) => {
             codes.extend([Code::NotClaimed, Code::NotSignedIn, Code::NotAllowed, Code::PasswordNeeded]);

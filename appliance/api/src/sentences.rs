@@ -114,6 +114,7 @@ pub(crate) enum Deed<'a> {
     UserDeleted { username: &'a str },
     PasswordChanged { username: &'a str },
     PasswordReset { username: &'a str },
+    PasswordLost { username: &'a str, address: IpAddr },
     AddressBlocked { address: IpAddr, time: Duration },
     AddressUnblocked { address: IpAddr },
     WatchLinkMade { input: &'a str, name: &'a str, hours: u64 },
@@ -184,6 +185,13 @@ impl Deed<'_> {
             Self::PasswordReset { username } => {
                 put("username", username.into());
                 ("password_reset", Severity::Warning, None, format!("{by} gave {username} a new password."))
+            }
+            Self::PasswordLost { username, address } => {
+                put("username", username.into());
+                put("address", address.to_string().into());
+                let sentence =
+                    format!("The lost password of {username} was replaced from {address}. Every sign-in has ended.");
+                ("password_lost", Severity::Warning, None, sentence)
             }
             Self::AddressBlocked { address, time } => {
                 let minutes = time.as_secs().div_ceil(60);

@@ -13,9 +13,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use crate::app::{Api, App};
@@ -45,6 +47,16 @@ const PRUNE: Duration = Duration::from_secs(3600);
 
 /// Serves HTTP on a listener until `shutdown` is done, then for up to two seconds to those who are being answered.
 pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output = ()>) {
+    serve_both(listener, None, api, shutdown).await;
+}
+
+/// The same on a second listener over TLS, beside the first.
+pub async fn serve_both(
+    http: TcpListener,
+    https: Option<(TcpListener, TlsAcceptor)>,
+    api: Api,
+    shutdown: impl Future<Output = ()>,
+) {
     let app = api.app;
     let router = routes::router(&app);
     let mut background = JoinSet::new();
@@ -62,32 +74,58 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output
             () = &mut shutdown => break,
             // Reaped as they end, or the set would grow with every connection there ever was.
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&http, https.as_ref()) => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, tls) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(EXHAUSTED).await;
                 continue;
             }
         };
-        let Some((stream, connection)) = prepare(stream) else { continue };
+        let Some((stream, connection)) = prepare(stream, tls.is_some()) else { continue };
         let Some(place) = Gate::enter(&gate, &app, connection.address()) else {
-            refuse(&stream);
+            // Over TLS there is no saying so before the handshake.
+            if tls.is_none() {
+                refuse(&stream);
+            }
             continue;
         };
-        connections.spawn(converse(stream, connection, router.clone(), stopping.clone(), place));
+        let (router, stopping) = (router.clone(), stopping.clone());
+        match tls {
+            Some(acceptor) => {
+                connections.spawn(async move {
+                    // Who does not speak TLS, or none that the box speaks, is dropped; there is nobody to tell.
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIME, acceptor.accept(stream)).await {
+                        converse(stream, connection, router, stopping, place).await;
+                    }
+                })
+            }
+            None => connections.spawn(converse(stream, connection, router, stopping, place)),
+        };
     }
-    drop(listener);
+    drop((http, https));
     sockets::close_all(&app);
     stop.send_replace(true);
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
+/// The next connection on either listener, with what makes it secure.
+async fn accept(
+    http: &TcpListener,
+    https: Option<&(TcpListener, TlsAcceptor)>,
+) -> std::io::Result<(TcpStream, Option<TlsAcceptor>)> {
+    let Some((https, acceptor)) = https else { return http.accept().await.map(|(stream, _)| (stream, None)) };
+    tokio::select! {
+        accepted = http.accept() => accepted.map(|(stream, _)| (stream, None)),
+        accepted = https.accept() => accepted.map(|(stream, _)| (stream, Some(acceptor.clone()))),
+    }
+}
+
 /// Sets a connection up; `None` if the peer is gone already.
-fn prepare(stream: TcpStream) -> Option<(TcpStream, Connection)> {
-    let connection = Connection { peer: stream.peer_addr().ok()?, local: stream.local_addr().ok()?, secure: false };
+fn prepare(stream: TcpStream, secure: bool) -> Option<(TcpStream, Connection)> {
+    let connection = Connection { peer: stream.peer_addr().ok()?, local: stream.local_addr().ok()?, secure };
     let socket = socket2::SockRef::from(&stream);
     // None of these can fail on a TCP socket that is there.
     let _ = socket.set_tcp_nodelay(true);
@@ -99,7 +137,7 @@ fn prepare(stream: TcpStream) -> Option<(TcpStream, Connection)> {
 
 /// One connection from its first byte to its last, or until it becomes a socket of another kind.
 async fn converse(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connection: Connection,
     router: Router,
     mut stopping: watch::Receiver<bool>,

@@ -44,7 +44,7 @@ pub(crate) struct Options {
     /// Where the page and the API are served [default: 0.0.0.0:8080]
     #[arg(long, global = true, env = "BROOKBOX_HTTP", value_name = "ADDR:PORT")]
     pub(crate) http: Option<SocketAddr>,
-    /// The same by HTTPS; not in this version
+    /// The same by HTTPS [default: off; 443 on the appliance]
     #[arg(long, global = true, env = "BROOKBOX_HTTPS", value_name = "ADDR:PORT")]
     pub(crate) https: Option<SocketAddr>,
     /// Where OBS publishes by RTMP [default: 0.0.0.0:1935]
@@ -53,6 +53,9 @@ pub(crate) struct Options {
     /// Where SRT is taken; not in this version
     #[arg(long, global = true, env = "BROOKBOX_SRT", value_name = "ADDR:PORT")]
     pub(crate) srt: Option<SocketAddr>,
+    /// Whether the box announces itself on the network, as brookbox.local [default: on]
+    #[arg(long, global = true, env = "BROOKBOX_MDNS", value_name = "on|off", value_parser = on_or_off)]
+    pub(crate) mdns: Option<bool>,
     /// Where the built page lies [default: /usr/share/brookbox/web, if there]
     #[arg(long, global = true, env = "BROOKBOX_WEB_DIR", value_name = "DIR")]
     pub(crate) web_dir: Option<PathBuf>,
@@ -76,8 +79,26 @@ pub(crate) enum Command {
         /// Whose; not needed where there is one owner
         user: Option<String>,
     },
+    /// Show the box's addresses and state on this console, for as long as it runs
+    Screen,
+    /// Ask the running daemon on every listener whether it is well, and have it do a durable write
+    Healthy {
+        /// Go on trying for so long, s
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        wait: u64,
+    },
+    /// Read a password from standard input and print its hash, for brookbox.toml
+    HashPassword,
     /// Print the description of the HTTP API (OpenAPI 3.1, JSON)
     Openapi,
+}
+
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("say on or off"),
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,19 @@
 //! What can be done beside running. Their answers go to standard output.
 
-use std::io::{ErrorKind, Write};
+use std::collections::BTreeSet;
+use std::io::{BufRead, ErrorKind, Read, Write};
 
 use brookbox_store::{Error as StoreError, Finding, Role, Severity, Store};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::args::Options;
+use crate::certificate::Source;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::variables;
+
+/// Of a line that is far too long, no more is read.
+const MOST_PASSWORD: u64 = 1024;
 
 /// Prints the description of the API.
 pub(crate) fn openapi() -> Result<(), Failure> {
@@ -25,6 +30,12 @@ pub(crate) fn check(options: &Options) -> Result<(), Failure> {
         print("configuration  none, the defaults hold")?;
     }
     for failure in config.wrong_roots() {
+        wrong += 1;
+        failure.print();
+    }
+    if let Some((certificate, key)) = config.certificate.clone()
+        && let Err(failure) = (Source::Given { certificate, key }).load("localhost", &BTreeSet::new())
+    {
         wrong += 1;
         failure.print();
     }
@@ -114,6 +125,18 @@ pub(crate) fn reset_password(config: &Config, name: Option<&str>) -> Result<(), 
     let hash = brookbox_vault::password::hash(&password).map_err(Failure::other)?;
     store.reset_password(&user.id, &hash).map_err(|e| store_failure(&e))?;
     tell_password(&user.username, &password)
+}
+
+/// Reads a password and prints its hash.
+pub(crate) fn hash_password() -> Result<(), Failure> {
+    let mut line = String::new();
+    std::io::stdin().lock().take(MOST_PASSWORD).read_line(&mut line).map_err(Failure::other)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if !(10..=128).contains(&password.chars().count()) {
+        return Err(Failure::other("a password has 10 to 128 characters").hint("type it in one line on standard input"));
+    }
+    let hash = brookbox_vault::password::hash(&password.into()).map_err(Failure::other)?;
+    print(hash.as_str())
 }
 
 fn tell_password(user: &str, password: &SecretString) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::args::Options;
 use crate::failure::Failure;
+use crate::first_boot;
 
 const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 const RTMP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1935);
@@ -25,13 +26,25 @@ pub(crate) struct Config {
     pub(crate) file: Option<PathBuf>,
     pub(crate) data_dir: PathBuf,
     pub(crate) http: SocketAddr,
+    pub(crate) https: Option<SocketAddr>,
     pub(crate) rtmp: SocketAddr,
     pub(crate) web_dir: Option<PathBuf>,
     pub(crate) extra_roots: Vec<PathBuf>,
+    /// A certificate that was put in, with its key.
+    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     pub(crate) variables: Option<PathBuf>,
     pub(crate) limits: BoxLimits,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) claim_from_lan: bool,
+    pub(crate) mdns: bool,
+    /// `brookbox.toml` on the disk's first partition.
+    pub(crate) first_boot: Option<PathBuf>,
+    /// Files that let an owner in who lost the password.
+    pub(crate) reset_files: Vec<PathBuf>,
+    /// Where the screen reads the state; `None`: in the data directory.
+    pub(crate) status_socket: PathBuf,
+    /// A folder of notices for the screen, one sentence a file.
+    pub(crate) notices: Option<PathBuf>,
 }
 
 /// The file. Unknown names are errors: a misspelt limit must not pass for one.
@@ -45,6 +58,9 @@ struct File {
     web_dir: Option<PathBuf>,
     http: Http,
     tls: Tls,
+    mdns: Mdns,
+    first_boot: FirstBoot,
+    screen: Screen,
     variables: Variables,
     limits: BoxLimits,
 }
@@ -66,6 +82,37 @@ struct HttpTable {
 #[serde(default, deny_unknown_fields)]
 struct Tls {
     extra_roots: Vec<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+/// `[mdns]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Mdns {
+    enabled: bool,
+}
+
+impl Default for Mdns {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// `[first_boot]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FirstBoot {
+    file: Option<PathBuf>,
+    reset_files: Vec<PathBuf>,
+}
+
+/// `[screen]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Screen {
+    socket: Option<PathBuf>,
+    notices: Option<PathBuf>,
 }
 
 /// `[variables]`
@@ -103,9 +150,6 @@ impl Config {
     pub(crate) fn load(options: &Options) -> Result<Self, Failure> {
         let path = options.config.clone().or_else(default_file);
         let file = path.as_deref().map_or_else(|| Ok(File::default()), read)?;
-        if options.https.is_some() {
-            return Err(Failure::usage("this version has no HTTPS listener").hint("leave out --https"));
-        }
         if options.srt.is_some() {
             return Err(Failure::usage("this version has no SRT listener").hint("leave out --srt; publish by RTMP"));
         }
@@ -113,19 +157,27 @@ impl Config {
             Some(dir) => dir,
             None => default_data_dir()?,
         };
+        let status_socket = file.screen.socket.unwrap_or_else(|| data_dir.join("status"));
         let web_dir = options.web_dir.clone().or(file.web_dir);
         let web_dir = web_dir.or_else(|| Some(PathBuf::from(SYSTEM_WEB_DIR)).filter(|dir| dir.is_dir()));
         Ok(Self {
             file: path,
             data_dir,
             http: options.http.or(file.http.0.address).unwrap_or(HTTP),
+            https: options.https.or(file.https),
             rtmp: options.rtmp.or(file.rtmp).unwrap_or(RTMP),
             web_dir,
             extra_roots: file.tls.extra_roots,
+            certificate: file.tls.certificate.zip(file.tls.key),
             variables: file.variables.file,
             limits: file.limits,
             allowed_hosts: file.http.0.allowed_hosts,
             claim_from_lan: file.http.0.claim_from_lan,
+            mdns: options.mdns.unwrap_or(file.mdns.enabled),
+            reset_files: first_boot::reset_files(file.first_boot.reset_files, file.first_boot.file.as_deref()),
+            first_boot: file.first_boot.file,
+            status_socket,
+            notices: file.screen.notices,
         })
     }
 }
@@ -193,11 +245,19 @@ fn parse(text: &str) -> Result<File, Wrong> {
         Wrong { line, sentence, hint }
     })?;
     let line_with = |name: &str| text.lines().position(|line| line.trim_start().starts_with(name)).map(|i| i + 1);
-    for (name, there, what) in [("https", file.https.is_some(), "HTTPS"), ("srt", file.srt.is_some(), "SRT")] {
-        if there {
-            let sentence = format!("{name}: this version has no {what} listener");
-            return Err(Wrong { line: line_with(name), sentence, hint: Some("leave out this line".to_owned()) });
-        }
+    if file.srt.is_some() {
+        let sentence = "srt: this version has no SRT listener".to_owned();
+        return Err(Wrong { line: line_with("srt"), sentence, hint: Some("leave out this line".to_owned()) });
+    }
+    let alone = match (&file.tls.certificate, &file.tls.key) {
+        (Some(_), None) => Some("certificate"),
+        (None, Some(_)) => Some("key"),
+        _ => None,
+    };
+    if let Some(alone) = alone {
+        let sentence = format!("[tls] {alone} stands alone");
+        let hint = "certificate and key go together: two files in PEM form".to_owned();
+        return Err(Wrong { line: line_with(alone), sentence, hint: Some(hint) });
     }
     let limits = &file.limits;
     let bounds = [
@@ -243,7 +303,8 @@ mod tests {
             ("\n[limits]\nlog_secods = 3\n", 3, "unknown field `log_secods`", "log_seconds"),
             ("rtmp = \"0.0.0.0\"\n", 1, "invalid socket address", ""),
             ("[limits]\nlog_seconds = 0\n", 2, "log_seconds = 0 is out of range", "from 1 to 300"),
-            ("\nhttps = \"0.0.0.0:8443\"\n", 2, "https: this version has no HTTPS listener", "leave out"),
+            ("[tls]\ncertificate = \"a.pem\"\n", 2, "certificate stands alone", "go together"),
+            ("[mdns]\nenabeld = true\n", 2, "unknown field `enabeld`", "enabled"),
             ("srt = \"0.0.0.0:9000\"\n", 1, "srt: this version has no SRT listener", "leave out"),
             ("[tls]\nextra_roots = \"x\"\n", 2, "invalid type", "a sequence"),
             ("[http]\nhosts = []\n", 2, "unknown field `hosts`", "allowed_hosts"),
@@ -260,13 +321,13 @@ mod tests {
     fn what_this_version_has_not_is_the_fault_of_the_file_or_of_the_command_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("brookboxd.toml");
-        fs::write(&path, "https = \"127.0.0.1:0\"\n").unwrap();
+        fs::write(&path, "srt = \"127.0.0.1:0\"\n").unwrap();
         let in_file = Options { config: Some(path.clone()), ..Options::default() };
         let failure = Config::load(&in_file).unwrap_err();
         assert_eq!(failure.code(), 78);
         assert!(format!("{failure:?}").contains("brookboxd.toml:1: "), "{failure:?}");
         fs::write(&path, "").unwrap();
-        let as_flag = Options { https: Some("127.0.0.1:0".parse().unwrap()), ..in_file };
+        let as_flag = Options { srt: Some("127.0.0.1:0".parse().unwrap()), ..in_file };
         assert_eq!(Config::load(&as_flag).unwrap_err().code(), 64);
     }
 

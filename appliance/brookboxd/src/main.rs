@@ -3,15 +3,24 @@
 //! Only arguments, wiring, signals and exit codes are here. See `brookboxd(1)`.
 
 mod args;
+mod certificate;
 mod commands;
 mod config;
 mod daemon;
+mod discovery;
 mod failure;
+mod first_boot;
+mod healthy;
+mod https;
 mod log;
 mod memory;
+mod screen;
+mod status;
 mod variables;
+mod watchdog;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -45,6 +54,9 @@ fn run(args: Args) -> Result<(), Failure> {
         Some(Command::Openapi) => commands::openapi(),
         Some(Command::Check) => commands::check(&options),
         Some(Command::ShowKey { input }) => commands::show_key(&Config::load(&options)?, &input),
+        Some(Command::Screen) => screen::run(&Config::load(&options)?),
+        Some(Command::Healthy { wait }) => healthy::run(&Config::load(&options)?, Duration::from_secs(wait)),
+        Some(Command::HashPassword) => commands::hash_password(),
         Some(Command::SetupCode) => commands::setup_code(&Config::load(&options)?),
         Some(Command::ResetPassword { user }) => commands::reset_password(&Config::load(&options)?, user.as_deref()),
         None => daemon::run(Config::load(&options)?),

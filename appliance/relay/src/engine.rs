@@ -211,7 +211,7 @@ impl Engine {
             tokio::select! {
                 order = orders.recv() => {
                     let Some((command, answer)) = order else { break };
-                    let stop = matches!(command, Command::Stop);
+                    let (stop, ping) = (matches!(command, Command::Stop), matches!(command, Command::Ping));
                     let result = match command {
                         Command::Listen => {
                             let listener = listener.take();
@@ -228,7 +228,9 @@ impl Engine {
                         }
                         command => self.obey(command),
                     };
-                    self.publish_snapshot();
+                    if !ping {
+                        self.publish_snapshot();
+                    }
                     let _ = answer.send(result);
                     if stop {
                         return;
@@ -289,7 +291,7 @@ impl Engine {
                 self.blocked.borrow_mut().insert(address.to_canonical(), until);
                 self.connections.borrow_mut().close_strangers(address);
             }
-            Command::Listen | Command::Stop => {}
+            Command::Ping | Command::Listen | Command::Stop => {}
         }
         true
     }

@@ -22,6 +22,7 @@ pub(crate) enum Command {
     Block(IpAddr, Duration),
     View(NewViewer, oneshot::Sender<Result<Viewing, ViewError>>),
     Listen,
+    Ping,
     Stop,
 }
 
@@ -75,6 +76,11 @@ impl Handle {
     /// refused whose input is just being read.
     pub async fn listen(&self) -> Result<(), Ended> {
         self.call(Command::Listen).await.map(|_| ())
+    }
+
+    /// Returns once the engine's own thread has turned: what proves that it lives, for a watchdog.
+    pub async fn ping(&self) -> Result<(), Ended> {
+        self.call(Command::Ping).await.map(|_| ())
     }
 
     /// Adds an input or replaces it. A publisher stays unless the input was disabled or its key changed.

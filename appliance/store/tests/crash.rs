@@ -158,16 +158,16 @@ fn of_a_torn_log_all_commits_before_the_tear_are_there() {
 /// Says to the test below that it runs on a small disk.
 const SMALL_DISK: &str = "BROOKBOX_TEST_SMALL_DISK";
 
-/// Runs a command with 640 KiB of memory as the disk at `dir`, which nobody else sees.
+/// Runs a command with 1 MiB of memory as the disk at `dir`, which nobody else sees.
 fn on_small_disk(dir: &Path, command: &Command) -> ExitStatus {
-    let script = "mount -t tmpfs -o size=640k,mode=700 none \"$0\" && exec \"$@\"";
+    let script = "mount -t tmpfs -o size=1m,mode=700 none \"$0\" && exec \"$@\"";
     let mut outer = Command::new("unshare");
     outer.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(dir);
     outer.arg(command.get_program()).args(command.get_args()).env(SMALL_DISK, dir);
     outer.status().unwrap()
 }
 
-/// A real full disk: a file system of 640 KiB in a mount namespace of its own. Where such a namespace cannot be had,
+/// A real full disk: a file system of 1 MiB in a mount namespace of its own. Where such a namespace cannot be had,
 /// `a_full_database_says_so_and_loses_nothing` beside the code still holds.
 #[test]
 fn a_full_disk_says_so_and_loses_nothing() {

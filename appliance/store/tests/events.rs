@@ -72,7 +72,7 @@ fn a_filter_lets_pass_what_it_names() {
         .map(|number| {
             let mut event = event(1000 * number);
             event.code = if number % 2 == 0 { "destination_slow".into() } else { "publisher_lost".into() };
-            event.severity = [Severity::Info, Severity::Warning, Severity::Error][number as usize % 3];
+            event.severity = [Severity::Info, Severity::Warning, Severity::Error][usize::try_from(number).unwrap() % 3];
             event.destination = (number < 3).then(|| "d1".into());
             event.input = (number >= 3).then(|| "main".into());
             event

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Certificate};
 use crate::bridge;
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 use crate::resources::NO_STORE;
-use crate::resources::me::Me;
+use crate::resources::me::{self, Me};
 use crate::security::Connection;
 use crate::sentences::Deed;
 use crate::{auth, body, net, people};
@@ -26,6 +26,8 @@ use crate::{auth, body, net, people};
 /// Languages of the page.
 pub(crate) const LANGUAGES: [(&str, &str); 5] = [("en", "en"), ("de", "de"), ("es", "es"), ("fr", "fr"), ("ja", "ja")];
 
+/// Where it is kept that a lost password was replaced.
+pub(crate) const RESET_SETTING: &str = "passwordReset";
 /// How long a set-up code is good for.
 const CODE_TIME: Duration = Duration::from_secs(30 * 60);
 /// Where its hash is kept.
@@ -66,6 +68,11 @@ pub(crate) struct Setup {
     language: Option<String>,
     /// Whether a set-up from where you are needs the code that `brookboxd setup-code` prints.
     code_needed: bool,
+    /// The way in by HTTPS, to be compared with what the box's screen shows; `null`: there is none.
+    https: Option<Certificate>,
+    /// How long an owner may still set a new password without the old one (`POST /setup/password`), s; `null`: not now,
+    /// or not from where you are.
+    password_reset_left_s: Option<u64>,
 }
 
 /// `POST /setup`
@@ -126,7 +133,10 @@ pub(crate) async fn get(
     let (box_name, language) =
         app.db(|store| Ok::<_, brookbox_store::Error>((store.setting("boxName")?, store.setting("language")?))).await?;
     let claimed = app.claimed();
-    Ok(Json(Setup { claimed, box_name, language, code_needed: !claimed && !may_claim(&app, connection, &headers) }))
+    let left = app.reset_left().filter(|_| claimed && is_near(connection, &headers));
+    let password_reset_left_s = left.map(|left| left.as_secs());
+    let code_needed = !claimed && !may_claim(&app, connection, &headers);
+    Ok(Json(Setup { claimed, box_name, language, code_needed, https: app.certificate(), password_reset_left_s }))
 }
 
 /// Claims the box, once.
@@ -170,7 +180,7 @@ pub(crate) async fn post(
         app.set_claimed();
     }
     claimed?;
-    app.hosts.set_box_name(&new.box_name);
+    app.set_box_name(&new.box_name);
     app.note(Deed::Claimed { username: &owner.username, address: connection.address() }.event(None)).await;
     settle(&app).await;
     let device = people::remember_device(&app, &owner.id, connection, &headers).await;
@@ -187,6 +197,90 @@ pub(crate) async fn post(
         .into_response())
 }
 
+/// `POST /setup/password`
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct LostPassword {
+    /// Which owner; not needed where there is one.
+    #[schema(value_type = Option<String>, example = "mara")]
+    username: Option<String>,
+    #[schema(value_type = String, min_length = 10, max_length = 128, write_only)]
+    password: SecretString,
+}
+
+/// Whose password is new.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NewPassword {
+    #[schema(example = "mara")]
+    username: String,
+}
+
+/// Gives an owner a new password without the old one, for a while after somebody with a hand on the box has asked for it.
+/// Ends every sign-in and token.
+pub(crate) async fn password(
+    State(app): State<App>,
+    connection: Connection,
+    headers: HeaderMap,
+    body: body::Json,
+) -> Result<Response, Problem> {
+    if app.reset_left().is_none() || !is_near(connection, &headers) {
+        let why =
+            "Only for 15 minutes after a start with the file brookbox-reset-password, and from the local network.";
+        return Err(Problem::new(Code::NotAllowed).detail(why));
+    }
+    let new = LostPassword::read(body.fields()?)?;
+    let name = new.username;
+    let owner = app
+        .db(move |store| {
+            let owners = store.users()?.into_iter().filter(|user| user.role == Role::Owner);
+            let mut owners = owners
+                .filter(|user| name.as_ref().is_none_or(|name| name.to_lowercase() == user.username.to_lowercase()));
+            let first = owners.next();
+            let alone = owners.next().is_none();
+            Ok::<_, brookbox_store::Error>(first.filter(|_| alone))
+        })
+        .await?;
+    let unknown = || {
+        Problem::new(Code::NotFound).detail("Say in `username` which owner: there are several, or none of this name.")
+    };
+    let owner = owner.ok_or_else(unknown)?;
+    let hash = people::hash(&app, new.password).await?;
+    if !app.take_reset() {
+        return Err(Code::NotAllowed.into());
+    }
+    let (id, username, address) = (owner.id.clone(), owner.username.clone(), connection.address());
+    let now = Time::now();
+    let notice = json!({"at": now, "address": address, "username": username});
+    let kept = json!({"at_ms": now.as_ms(), "notice": notice});
+    app.db(move |store| {
+        // First what warns, then what is warned of.
+        store.put_setting(RESET_SETTING, &kept)?;
+        store.reset_password(&id, &hash)
+    })
+    .await?;
+    app.sockets.check();
+    me::forget_devices(&app, &owner.id).await;
+    app.note(Deed::PasswordLost { username: &username, address }.event(None)).await;
+    Ok(([NO_STORE], Json(NewPassword { username })).into_response())
+}
+
+impl LostPassword {
+    fn read(mut fields: Fields) -> Result<Self, Problem> {
+        let username = fields.line("username", people::USERNAME_LENGTH);
+        let password = people::new_password(&mut fields, "password", username.as_deref());
+        fields.finish()?;
+        // `finish` returns when it is missing.
+        let Some(password) = password else { return Err(Code::Invalid.into()) };
+        Ok(Self { username, password })
+    }
+}
+
+/// Whether somebody asks from the local network, or on this machine.
+fn is_near(connection: Connection, headers: &HeaderMap) -> bool {
+    let address = connection.address();
+    auth::is_from_this_machine(headers, connection) || (net::is_home(address) && net::is_on_link(address))
+}
+
 /// What follows a claim. The box is claimed, whatever becomes of this: it is done again at the next start.
 async fn settle(app: &App) {
     if let Err(problem) = app.db(|store| store.delete_setting(CODE_SETTING)).await {
@@ -199,10 +293,8 @@ async fn settle(app: &App) {
 
 /// Whether the box may be claimed from here without a code.
 fn may_claim(app: &App, connection: Connection, headers: &HeaderMap) -> bool {
-    let address = connection.address();
     // A proxy on this machine speaks for whoever asks it.
-    auth::is_from_this_machine(headers, connection)
-        || (app.config.claim_from_lan && net::is_home(address) && net::is_on_link(address))
+    auth::is_from_this_machine(headers, connection) || (app.config.claim_from_lan && is_near(connection, headers))
 }
 
 async fn check_code(app: &App, connection: Connection, code: SecretString) -> Result<(), Problem> {

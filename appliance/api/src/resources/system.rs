@@ -1,18 +1,23 @@
 //! The box itself.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use brookbox_store::Store;
+use brookbox_store::{Store, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Certificate};
 use crate::fields::{self, Fields};
 use crate::problem::Problem;
 use crate::resources::setup::{self, LANGUAGES};
 use crate::{body, platforms};
+
+/// How long it is shown that a lost password was replaced.
+const RESET_SHOWN: Duration = Duration::from_secs(7 * 86_400);
 
 /// The box itself.
 #[derive(Serialize, ToSchema)]
@@ -28,9 +33,13 @@ pub(crate) struct System {
     language: String,
     /// When, from where and by whom the box was claimed, until that is dismissed.
     claim: Option<ClaimNotice>,
+    /// When, from where and whose lost password was replaced, for 7 days.
+    password_reset: Option<ClaimNotice>,
     /// Where publishers connect, as bound here.
     #[schema(example = "0.0.0.0:1935")]
     rtmp: String,
+    /// The way in by HTTPS; `null`: there is none.
+    https: Option<Certificate>,
 }
 
 /// When, from where and by whom the box was claimed.
@@ -55,10 +64,25 @@ pub(crate) struct SystemChange {
     language: String,
 }
 
+/// A lost password that was replaced, as it is kept.
+#[derive(Deserialize)]
+struct Reset {
+    at_ms: i64,
+    notice: ClaimNotice,
+}
+
+impl Reset {
+    /// What is shown of it, for a while. A clock that was set back does not end it.
+    fn notice(self) -> Option<ClaimNotice> {
+        (Time::now() < Time::from_ms(self.at_ms).after(RESET_SHOWN)).then_some(self.notice)
+    }
+}
+
 struct Stored {
     box_name: String,
     language: String,
     claim: Option<ClaimNotice>,
+    password_reset: Option<ClaimNotice>,
 }
 
 impl Stored {
@@ -67,6 +91,7 @@ impl Stored {
             box_name: store.setting("boxName")?.unwrap_or_else(|| "brookbox".to_owned()),
             language: store.setting("language")?.unwrap_or_else(|| "en".to_owned()),
             claim: store.setting("claim")?,
+            password_reset: store.setting::<Reset>(setup::RESET_SETTING)?.and_then(Reset::notice),
         })
     }
 }
@@ -78,7 +103,9 @@ fn view(app: &App, stored: Stored) -> System {
         box_name: stored.box_name,
         language: stored.language,
         claim: stored.claim,
+        password_reset: stored.password_reset,
         rtmp: app.engine.rtmp().to_string(),
+        https: app.certificate(),
     }
 }
 
@@ -101,7 +128,7 @@ pub(crate) async fn patch(State(app): State<App>, body::Json(patch): body::Json)
         store.put_setting("language", &language)
     })
     .await?;
-    app.hosts.set_box_name(&stored.box_name);
+    app.set_box_name(&stored.box_name);
     Ok(Json(view(&app, stored)))
 }
 

@@ -1,0 +1,229 @@
+//! The attached screen: a plain console, no keyboard. It shows where the page is, and what goes on.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::status::Status;
+
+/// How often it is tried to reach the daemon.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+/// Columns of the text beside the code; a console has 80.
+const WIDTH: usize = 44;
+/// Most addresses that are shown.
+const MOST_ADDRESSES: usize = 3;
+/// Clears the screen and what can be scrolled back to, and hides the cursor (console_codes(4)).
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J\x1b[?25l";
+
+/// Draws the state each time that it changes; ends only with standard output.
+pub(crate) fn run(config: &Config) -> Result<(), Failure> {
+    let mut shown = String::new();
+    let mut show = |page: String| -> Result<(), Failure> {
+        if page != shown {
+            let mut out = std::io::stdout().lock();
+            out.write_all(CLEAR.as_bytes()).and_then(|()| out.write_all(page.as_bytes())).map_err(Failure::other)?;
+            out.flush().map_err(Failure::other)?;
+            shown = page;
+        }
+        Ok(())
+    };
+    let mut seen = false;
+    loop {
+        match follow(&config.status_socket, &mut |status| show(page(status))) {
+            Ok(one) => seen |= one,
+            Err(failure) => return Err(failure),
+        }
+        show(if seen { "\n  Brookbox is restarting …\n" } else { "\n  Brookbox is starting …\n" }.to_owned())?;
+        sleep(TRY_EVERY);
+    }
+}
+
+/// Shows what the daemon says until it goes away; `false` if it was not there.
+fn follow(socket: &Path, show: &mut dyn FnMut(&Status) -> Result<(), Failure>) -> Result<bool, Failure> {
+    let Ok(stream) = UnixStream::connect(socket) else { return Ok(false) };
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        if let Ok(status) = serde_json::from_str(&line) {
+            show(&status)?;
+        }
+    }
+    Ok(true)
+}
+
+/// What stands on the screen.
+fn page(status: &Status) -> String {
+    let mut text = vec![format!("Brookbox {}", status.version), String::new()];
+    let addresses = shown_addresses(&status.addresses);
+    let first = addresses.first().map(|address| url(*address, status.listeners.http));
+    if !status.host.is_empty() && first.is_some() {
+        text.push(format!("http://{}{}", status.host, port(status.listeners.http)));
+    }
+    text.extend(addresses.iter().map(|address| url(*address, status.listeners.http)));
+    if first.is_none() {
+        text.push("No network. Plug in a cable, or join a Wi-Fi by brookbox.toml.".to_owned());
+    }
+    text.extend([String::new(), state(status), String::new()]);
+    if let Some(minutes) = status.password_reset_min {
+        text.push(format!("For {minutes} min an owner may set a new password on the page."));
+    }
+    text.extend(status.worst.iter().chain(&status.problems).map(|what| format!("! {what}")));
+    let text = text.iter().flat_map(|line| wrapped(&clean(line), WIDTH)).collect::<Vec<_>>();
+
+    let code = first.as_deref().and_then(code).unwrap_or_default();
+    let code: Vec<_> = code.lines().collect();
+    let width = code.first().map_or(0, |line| line.chars().count());
+    let mut page = String::new();
+    for at in 0..code.len().max(text.len()) {
+        let (left, right) = (code.get(at).copied().unwrap_or_default(), text.get(at).map_or("", String::as_str));
+        let _ = writeln!(page, "{left:width$}  {right}");
+    }
+    if let Some(fingerprint) = &status.fingerprint {
+        page.push_str("\n  Certificate of https (SHA-256)\n");
+        // Half of it, 16 bytes, a line.
+        for half in fingerprint.as_bytes().chunks(48) {
+            let _ = writeln!(page, "  {}", clean(&String::from_utf8_lossy(half)).trim_end_matches(':'));
+        }
+    }
+    page
+}
+
+fn state(status: &Status) -> String {
+    match status {
+        Status { claimed: false, .. } => "Nobody owns this box yet: open the page to set it up.".to_owned(),
+        Status { live, wanted, receiving, .. } if *live > 0 || (*receiving && *wanted > 0) => {
+            format!("Live on {live} of {wanted}")
+        }
+        Status { receiving: true, .. } => "A stream comes in. No destination is on.".to_owned(),
+        _ => "Ready, and waiting for a stream.".to_owned(),
+    }
+}
+
+/// IPv4 where there is some: it is what people can type.
+fn shown_addresses(all: &[IpAddr]) -> Vec<IpAddr> {
+    let v4: Vec<_> = all.iter().copied().filter(IpAddr::is_ipv4).take(MOST_ADDRESSES).collect();
+    let local = |address: &IpAddr| matches!(address, IpAddr::V6(v6) if !v6.is_unicast_link_local());
+    if v4.is_empty() { all.iter().copied().filter(local).take(MOST_ADDRESSES).collect() } else { v4 }
+}
+
+fn url(address: IpAddr, http: SocketAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("http://{address}{}", port(http)),
+        IpAddr::V6(address) => format!("http://[{address}]{}", port(http)),
+    }
+}
+
+fn port(http: SocketAddr) -> String {
+    if http.port() == 80 { String::new() } else { format!(":{}", http.port()) }
+}
+
+/// A code for a telephone's camera, light on the console's dark.
+fn code(url: &str) -> Option<String> {
+    let code = QrCode::with_error_correction_level(url, EcLevel::L).ok()?;
+    Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+}
+
+/// Names come from people: what would move the cursor is left out.
+fn clean(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}
+
+/// A text in lines of so many columns, broken between words where there are some.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let word: Vec<char> = word.chars().collect();
+        for part in word.chunks(width) {
+            let last = lines.last().map_or(0, |line| line.chars().count());
+            if last > 0 && last + 1 + part.len() > width {
+                lines.push(String::new());
+            }
+            if let Some(line) = lines.last_mut() {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.extend(part);
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Listeners;
+
+    fn status() -> Status {
+        Status {
+            version: "0.1.0".into(),
+            host: "river-street.local".into(),
+            addresses: vec!["192.168.178.101".parse().unwrap(), "fe80::1".parse().unwrap()],
+            listeners: Listeners {
+                http: "[::]:80".parse().unwrap(),
+                https: Some("[::]:443".parse().unwrap()),
+                rtmp: "[::]:1935".parse().unwrap(),
+            },
+            fingerprint: Some(["AB"; 32].join(":")),
+            claimed: true,
+            password_reset_min: None,
+            receiving: true,
+            live: 3,
+            wanted: 4,
+            worst: Some("Club: The server refuses the stream key, which has to be mended by somebody soon.".into()),
+            problems: vec![],
+        }
+    }
+
+    #[test]
+    fn it_fits_on_a_console() {
+        let page = page(&status());
+        assert!(page.lines().count() <= 25, "{page}");
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        for told in ["http://river-street.local", "http://192.168.178.101", "Live on 3 of 4", "! Club: The server"] {
+            assert!(page.contains(told), "{told}: {page}");
+        }
+        assert_eq!(page.matches("AB").count(), 32);
+        assert!(page.contains('█') || page.contains('▀'), "a code");
+    }
+
+    #[test]
+    fn it_says_what_to_do() {
+        let told = |change: fn(&mut Status)| {
+            let mut status = status();
+            change(&mut status);
+            page(&status)
+        };
+        assert!(told(|status| status.claimed = false).contains("Nobody owns this box yet"));
+        assert!(told(|status| (status.live, status.receiving) = (0, false)).contains("waiting for a stream"));
+        assert!(told(|status| (status.live, status.wanted) = (0, 0)).contains("No destination is on"));
+        assert!(told(|status| status.addresses.clear()).contains("No network."));
+        assert!(told(|status| status.password_reset_min = Some(14)).contains("For 14 min an owner"));
+        assert!(
+            told(|status| status.problems.push("brookbox.toml: Line 1".into())).contains("! brookbox.toml: Line 1")
+        );
+        assert!(told(|status| status.listeners.http.set_port(8080)).contains("http://river-street.local:8080"));
+    }
+
+    #[test]
+    fn a_name_cannot_move_the_cursor() {
+        let mut status = status();
+        status.worst = Some("\x1b[2JClub\u{9b}5A: gone".into());
+        let page = page(&status);
+        assert!(page.contains("! [2JClub5A: gone") && !page.contains(['\x1b', '\u{9b}']));
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrapped("", 4), [""]);
+    }
+}
