@@ -6,7 +6,7 @@ set -euo pipefail
 
 parts=(root.img initrd slot-root.img slot-boot.img disk.img)
 build() {
-  rm -rf "$CACHE/packages-$ARCH"-*.tar "$WORK/kernel.key"
+  rm -rf "$CACHE/packages-$ARCH"-*.tar "$WORK/kernel.key" "$WORK/unpacked.key"
   "$IMAGE/build.sh"
   (cd "$WORK" && sha256sum "${parts[@]}")
   (cd "$OUT" && sha256sum "$NAME.img.xz" "$NAME.cdx.json" "$NAME.licences.txt" "$NAME.imager.json")
