@@ -1,7 +1,8 @@
 # What a person types. Each target is a thin call; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-web screenshots bench bench-quick test-obs-enhanced acceptance image emulate test-image install uninstall clean
+.PHONY: help run test test-web screenshots bench bench-quick test-obs-enhanced acceptance image image-repro emulate \
+  test-image install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ test-obs-enhanced: ## OBS Studio's own Enhanced RTMP (AV1), from a newer Debian 
 
 image: ## a flashable image and an update bundle; BOARD=pc
 	@image/build.sh
+
+image-repro: ## builds the image twice and compares, byte by byte
+	@image/repro.sh
 
 emulate: ## boots the PC image in QEMU and prints where its page is; Ctrl-C ends it
 	@image/emulate.sh

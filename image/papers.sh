@@ -6,7 +6,7 @@ set -euo pipefail
 image=$OUT/$NAME.img
 # The contents are compressed already: only the empty space matters. Blocks of a fixed size make the result independent of
 # the number of processors.
-xz --threads=0 --block-size=33554432 -1 --stdout "$WORK/disk.img" >"$image.xz"
+xz --threads=0 --block-size=33554432 -0 --stdout "$WORK/disk.img" >"$image.xz"
 cargo metadata --locked --format-version 1 --manifest-path "$ROOT/Cargo.toml" \
   --filter-platform "$([ "$ARCH" = amd64 ] && echo x86_64 || echo aarch64)-unknown-linux-gnu" >"$WORK/papers/cargo.json"
 "$IMAGE/papers.py" --papers "$WORK/papers" --npm "$ROOT/web/package-lock.json" --version "$VERSION" --board "$BOARD" \

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 OVMF = Path("/usr/share/OVMF")
-PORTS = {"http": 80, "rtmp": 1935}
+PORTS = {"http": 80, "https": 443, "rtmp": 1935}
 # A shell for tests on the second serial port. It comes from outside as a credential: the image has none of it.
 CONTROL = """[Unit]
 DefaultDependencies=no
@@ -116,6 +116,14 @@ class Box:
 
     def running(self):
         return self.process is not None and self.process.poll() is None
+
+    def settled_running(self, seconds=15):
+        """Whether it is still on a little later: a machine that restarts answers no more before it is off."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
     def pull_plug(self):
         """The power is gone, at once."""

@@ -6,27 +6,25 @@ from disk import MIB
 from job import sign_in, wait_for
 
 
-def until_ready(bench, disk, starts, timeout=300, **options):
-    """Starts the machine again each time it restarts itself, as real ones do; the running box and the number of starts."""
+def until_good(bench, disk, starts, timeout=300, **options):
+    """Starts the machine again each time it restarts itself, as real ones do; the running box, once its version is marked
+    good, and the number of starts."""
     box = bench.box(disk, **options)
     for count in range(1, starts + 1):
         box.start()
         try:
             box.wait_ready(timeout)
+            wait_for("this version to be good", lambda: "is good" in box.run("journalctl -b -u brookbox-health -o cat"), 300)
             return box, count
-        except BoxError:
-            if box.running():
+        except (BoxError, OSError):
+            if box.settled_running():
                 box.pull_plug()
                 raise
-    raise box.error(f"not ready in {starts} starts")
+    raise box.error(f"not in order after {starts} starts")
 
 
 def slot_of(box):
     return box.run("sed -n 's/.*rauc\\.slot=\\([AB]\\).*/\\1/p' /proc/cmdline")
-
-
-def good(box):
-    wait_for("this version to be good", lambda: "is good" in box.run("journalctl -b -u brookbox-health -o cat"), 300)
 
 
 def ends_in(slot, harm, starts=1, notices=(), claimed=True, **options):
@@ -36,7 +34,7 @@ def ends_in(slot, harm, starts=1, notices=(), claimed=True, **options):
     def case(bench, name):
         disk = bench.seasoned(name)
         harm(disk)
-        box, count = until_ready(bench, disk, starts, **options)
+        box, count = until_good(bench, disk, starts, **options)
         try:
             assert slot_of(box) == slot, f"version {slot_of(box)} runs: {box.versions_started()}"
             if claimed:
@@ -48,7 +46,6 @@ def ends_in(slot, harm, starts=1, notices=(), claimed=True, **options):
                 assert notice in said, f"no notice {notice!r} in {said!r}"
             if not notices:
                 assert not said, said
-            good(box)
             box.power_off()
         finally:
             box.pull_plug()
@@ -114,18 +111,18 @@ def state_missing(disk):
 def data_full(bench, name):
     """The last byte of /data is taken; the box starts, knows its owner, and takes settings again once there is room."""
     disk = bench.seasoned(name)
-    with bench.box(disk) as box:
-        box.wait_ready(300)
+    box, _ = until_good(bench, disk, 1)
+    try:
         box.run("fallocate -l $(df -B1 --output=avail /data | tail -n 1) /data/fill; cat /dev/zero >/data/fill2; sync; df /data", check=False)
         box.pull_plug()
-        box.start()
-        box.wait_ready(300)
+        box, _ = until_good(bench, disk, 1)
         sign_in(box)
-        good(box)
         free = box.run("df -B1 --output=avail /data | tail -n 1")
         box.run("rm /data/fill /data/fill2")
         sign_in(box)
         box.power_off()
+    finally:
+        box.pull_plug()
     return f"ready with {free} bytes free"
 
 

@@ -35,7 +35,7 @@ ln -sf ../run/NetworkManager/resolv.conf "$root/etc/resolv.conf"
 # The initial file system puts the kept one over it.
 : >"$root/etc/machine-id"
 
-enable=(brookboxd.service brookbox-state.service brookbox-firewall.service brookbox-health.service
+enable=(brookboxd.service brookbox-state.service brookbox-firewall.service brookbox-health.service brookbox-screen.service
   data.mount config.mount var.mount efi.automount run-brookbox-fat.automount NetworkManager.service systemd-timesyncd.service)
 systemctl --root="$root" --quiet enable "${enable[@]}"
 # What has no use on a read-only root with one purpose, and would cost time at every boot.

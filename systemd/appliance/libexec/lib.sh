@@ -20,3 +20,8 @@ slot() { sed -n 's/.*rauc\.slot=\([AB]\).*/\1/p' /proc/cmdline; }
 other() { [ "$1" = A ] && echo B || echo A; }
 letter() { [ "$1" = A ] && echo a || echo b; }
 last_chance() { grep -q 'brookbox\.last=1' /proc/cmdline; }
+
+# daemon COMMAND: of brookboxd, as its user and with its configuration.
+daemon() {
+  BROOKBOX_CONFIG=/config/brookbox/brookboxd.toml BROOKBOX_DATA_DIR=/data/brookbox runuser -u brookbox -- /usr/bin/brookboxd "$@"
+}
