@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 /// A file of the system larger than this is not what it should be.
