@@ -9,7 +9,7 @@ import { Publisher } from "./publisher";
 
 // Every screen, in both themes and two sizes, into one folder. All of it is real: a box, a stream, servers that take it.
 
-const FOLDER = process.env["SHOTS"] ?? "dist-shots";
+const FOLDER = process.env["SHOTS"] ?? "../build/screenshots";
 const ONLY = process.env["ONLY"];
 const SIZES = [
   { width: 1280, height: 800 },

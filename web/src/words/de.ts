@@ -283,4 +283,9 @@ export const de: FirstTexts = {
   "event.input_deleted": "{by} hat den Eingang {name} gelöscht.",
   "event.obs_set_up": "{by} hat OBS an {address} eingerichtet.",
   "event.obs_put_back": "{by} hat OBS an {address} zurückgestellt.",
+  "event.input_frozen": "Das Bild steht still.",
+  "event.input_moves": "Das Bild bewegt sich wieder.",
+  "event.input_silent": "Es ist kein Ton zu hören.",
+  "event.password_lost": "Das verlorene Passwort von {username} wurde von {address} aus ersetzt.",
+  "event.input_sounds": "Es ist wieder Ton zu hören.",
 };

@@ -304,4 +304,9 @@ export const en = {
   "event.input_deleted": "{by} deleted the input {name}.",
   "event.obs_set_up": "{by} set up OBS at {address}.",
   "event.obs_put_back": "{by} put OBS at {address} back.",
+  "event.input_frozen": "The picture stands still.",
+  "event.input_moves": "The picture moves again.",
+  "event.input_silent": "There is no sound to be heard.",
+  "event.password_lost": "The lost password of {username} was replaced from {address}.",
+  "event.input_sounds": "There is sound again.",
 } as const;

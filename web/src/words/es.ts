@@ -289,4 +289,9 @@ export const es: FirstTexts = {
   "event.input_deleted": "{by} borró la entrada {name}.",
   "event.obs_set_up": "{by} configuró OBS en {address}.",
   "event.obs_put_back": "{by} devolvió OBS en {address} a como estaba.",
+  "event.input_frozen": "La imagen está parada.",
+  "event.input_moves": "La imagen se mueve otra vez.",
+  "event.input_silent": "No se oye ningún sonido.",
+  "event.password_lost": "La contraseña perdida de {username} se cambió desde {address}.",
+  "event.input_sounds": "Vuelve a haber sonido.",
 };

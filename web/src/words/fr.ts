@@ -290,4 +290,9 @@ export const fr: FirstTexts = {
   "event.input_deleted": "{by} a supprimé l’entrée {name}.",
   "event.obs_set_up": "{by} a configuré OBS à {address}.",
   "event.obs_put_back": "{by} a remis OBS à {address} comme avant.",
+  "event.input_frozen": "L’image est figée.",
+  "event.input_moves": "L’image bouge de nouveau.",
+  "event.input_silent": "On n’entend aucun son.",
+  "event.password_lost": "Le mot de passe perdu de {username} a été remplacé depuis {address}.",
+  "event.input_sounds": "Le son est revenu.",
 };

@@ -268,4 +268,9 @@ export const ja: FirstTexts = {
   "event.input_deleted": "{by} が入力 {name} を削除しました。",
   "event.obs_set_up": "{by} が {address} の OBS を設定しました。",
   "event.obs_put_back": "{by} が {address} の OBS を元に戻しました。",
+  "event.input_frozen": "映像が止まっています。",
+  "event.input_moves": "映像がまた動いています。",
+  "event.input_silent": "音が聞こえません。",
+  "event.password_lost": "{username} のなくしたパスワードを {address} から新しくしました。",
+  "event.input_sounds": "音が戻りました。",
 };
