@@ -286,7 +286,7 @@ impl Announcer {
 
 /// Whether these are addresses, and all of them this machine's.
 fn is_own(addresses: &BTreeSet<IpAddr>) -> bool {
-    let own: BTreeSet<_> = if_addrs::get_if_addrs().unwrap_or_default().iter().map(|own| own.ip()).collect();
+    let own: BTreeSet<_> = if_addrs::get_if_addrs().unwrap_or_default().iter().map(if_addrs::Interface::ip).collect();
     !addresses.is_empty() && addresses.is_subset(&own)
 }
 
