@@ -76,7 +76,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(POST, "/api/v1/setup", Open, setup::post, Doc::new("Claims the box, once").takes::<setup::NewOwner>().gives::<me::Me>(201)
             .or(&[Code::AlreadyClaimed, Code::SetupCodeNeeded, Code::SetupCodeWrong, Code::TooManyAttempts, Code::Busy])),
         route(POST, "/api/v1/setup/password", Claimed, setup::password, Doc::new("Replaces a lost password, for a while after a start with the file `brookbox-reset-password`")
-            .takes::<setup::LostPassword>().gives::<setup::NewPassword>(200).or(&[Code::NotAllowed, Code::NotFound, Code::Busy])),
+            .takes::<setup::LostPassword>().gives::<setup::NewPassword>(200).or(&[Code::ResetClosed, Code::NotFound, Code::Busy])),
         route(POST, "/api/v1/login", Claimed, login::login, Doc::new("Signs in").takes::<login::Login>().gives::<me::Me>(200)
             .or(&[Code::WrongPassword, Code::TooManyAttempts, Code::Busy])),
         route(POST, "/api/v1/logout", InPerson(Viewer), login::logout, Doc::new("Signs out").gives_nothing()),

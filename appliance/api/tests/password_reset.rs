@@ -68,7 +68,7 @@ async fn without_the_file_there_is_no_way() {
     let stranger = test_box.client();
     assert!(stranger.get("/api/v1/setup").await.body["passwordResetLeftS"].is_null());
     let answer = stranger.post("/api/v1/setup/password", json!({"password": NEW})).await;
-    assert_eq!((answer.status, answer.body["code"].as_str()), (403, Some("not_allowed")));
+    assert_eq!((answer.status, answer.body["code"].as_str()), (403, Some("password_reset_closed")));
 }
 
 #[tokio::test]

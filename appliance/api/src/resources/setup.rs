@@ -224,9 +224,7 @@ pub(crate) async fn password(
     body: body::Json,
 ) -> Result<Response, Problem> {
     if app.reset_left().is_none() || !is_near(connection, &headers) {
-        let why =
-            "Only for 15 minutes after a start with the file brookbox-reset-password, and from the local network.";
-        return Err(Problem::new(Code::NotAllowed).detail(why));
+        return Err(Code::ResetClosed.into());
     }
     let new = LostPassword::read(body.fields()?)?;
     let name = new.username;
@@ -246,7 +244,7 @@ pub(crate) async fn password(
     let owner = owner.ok_or_else(unknown)?;
     let hash = people::hash(&app, new.password).await?;
     if !app.take_reset() {
-        return Err(Code::NotAllowed.into());
+        return Err(Code::ResetClosed.into());
     }
     let (id, username, address) = (owner.id.clone(), owner.username.clone(), connection.address());
     let now = Time::now();
