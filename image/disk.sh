@@ -23,7 +23,8 @@ upper=$(tr '[:lower:]' '[:upper:]' <<<"$EFI_NAME")
 for name in config data; do
   size=$([ $name = config ] && echo "$CONFIG_MB" || echo "$DATA_MB")
   truncate -s "${size}M" "$parts/$name"
-  options=(-m 0)
+  # As on the large disk that data become: mke2fs would choose small blocks and a small journal for what it sees here.
+  options=(-m 0 -b 4096 -J size=16)
   [ $name = data ] || options=(-m 0 -J size=4)
   E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -F -t ext4 -L "$name" -U "$(uuid "$name")" "${options[@]}" \
     -E "hash_seed=$(uuid "$name seed"),lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0" "$parts/$name"

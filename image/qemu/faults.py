@@ -138,8 +138,8 @@ CASES = [
     ("boot: state is missing", ends_in("A", state_missing)),
     ("boot: all tries used", ends_in("A", lambda disk: disk.state(A_OK=1, A_TRY=3, B_OK=1, B_TRY=3))),
     ("boot: all versions given up", ends_in("A", lambda disk: disk.state(A_OK=0, A_TRY=0, B_OK=0, B_TRY=0))),
-    ("data: file system destroyed", ends_in("A", destroyed("data"), claimed=False, notices=["was made anew"])),
-    ("data: superblock lost", ends_in("A", lambda disk: disk.wipe("data", 4096))),
+    ("data: file system destroyed", ends_in("A", destroyed("data"), claimed=False, notices=["made anew"])),
+    ("data: superblock lost", ends_in("A", lambda disk: disk.wipe("data", 4096), notices=["has been repaired"])),
     ("data: full", data_full),
     ("config: file system destroyed", ends_in("A", destroyed("config"), notices=["the copy of the last good start"])),
     ("config: file is garbage", ends_in("A", lambda disk: disk.debugfs(
