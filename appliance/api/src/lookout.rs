@@ -1,25 +1,20 @@
 //! Looks at what comes in: alarms for a picture that stands still and for silence, each to be muted, and plain advice where
-//! a stream is not what the platforms ask for. It is one more reader of the log, and decodes a quarter of each second of
-//! sound on a thread where that disturbs nobody.
+//! a stream is not what the platforms ask for. Once a second it asks the engine for the newest second of what it keeps anyway,
+//! and decodes a quarter of its sound on a thread where that disturbs nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use brookbox_media::{FourCc, Kind, Media, Role, flv_tags, packets};
-use brookbox_relay::{InputState, NewViewer};
+use brookbox_media::{FourCc, Kind, Media, flv_tags, packets};
+use brookbox_relay::{Excerpt, InputState};
 use brookbox_store::Time;
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::attention::{Ear, Picture, Sound};
 use crate::sentences::Deed;
 
-/// Frames of sound that are decoded of each second.
-const SOUND_FRAMES: usize = 12;
-/// Bytes before the first tag.
-const FLV_HEADER: usize = 13;
 /// The setting that says what is muted.
 const MUTED: &str = "mutedAlarms";
 
@@ -99,79 +94,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks at every input that receives. Ends with the program.
+/// Looks at every input that receives, once a second. Ends with the program.
 pub(crate) async fn run(app: App) {
     let mut tick = interval(Duration::from_secs(1));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut watched, mut watchers) = (BTreeSet::new(), JoinSet::new());
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut watched: BTreeMap<String, Attention> = BTreeMap::new();
     loop {
         tick.tick().await;
-        while let Some(ended) = watchers.try_join_next() {
-            if let Ok(input) = ended {
-                watched.remove(&input);
-            }
-        }
         let snapshot = app.engine.snapshot();
-        let receiving = snapshot.inputs.iter().filter(|(_, input)| input.state == InputState::Receiving);
-        for (id, _) in receiving {
-            if watched.insert(id.to_string()) {
-                watchers.spawn(watch(app.clone(), id.to_string()));
+        let state = |id: &str| snapshot.inputs.get(id).map(|input| input.state);
+        watched.retain(|id, _| {
+            // A lost publisher may return, and what is usual for it holds.
+            let stays = matches!(state(id), Some(InputState::Receiving | InputState::Lost));
+            if !stays {
+                app.lookout.put(id, None);
             }
-        }
-    }
-}
-
-/// Looks at one input until its programme ends. Returns its name.
-async fn watch(app: App, input: String) -> String {
-    let peer = ([127, 0, 0, 1], 0).into();
-    let new = NewViewer { input: input.as_str().into(), peer, program: None, protocol: "internal", hidden: true };
-    let Ok(mut viewing) = app.engine.view(new).await else { return input };
-    let mut tick = interval(Duration::from_secs(1));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let (mut second, mut attention, mut is_first) = (Second::default(), Attention::default(), true);
-    loop {
-        tokio::select! {
-            piece = viewing.next() => {
-                let Some(piece) = piece else { break };
-                let start = if std::mem::take(&mut is_first) { FLV_HEADER } else { 0 };
-                second.note(piece.get(start..).unwrap_or_default(), &mut attention.config);
-            }
-            _ = tick.tick() => {
-                attention = attention.second(std::mem::take(&mut second)).await;
-                tell(&app, &input, &attention).await;
-            }
-        }
-    }
-    app.lookout.put(&input, None);
-    input
-}
-
-/// What came in one second.
-#[derive(Default)]
-struct Second {
-    inter_bytes: u64,
-    inter_frames: u64,
-    sound: Vec<Vec<u8>>,
-}
-
-impl Second {
-    fn note(&mut self, tags: &[u8], config: &mut Option<Vec<u8>>) {
-        for tag in flv_tags(tags) {
-            for (packet, data) in packets(tag.media, tag.body).filter(|(packet, _)| packet.track == 0) {
-                match (tag.media, packet.kind, packet.role) {
-                    (Media::Video, Kind::Frames, Role::Inter) => {
-                        self.inter_bytes += data.len() as u64;
-                        self.inter_frames += 1;
-                    }
-                    (Media::Audio, Kind::SequenceStart, _) => {
-                        *config = Some(data.to_vec()).filter(|_| packet.codec == Some(FourCc::AAC));
-                    }
-                    (Media::Audio, Kind::Frames, _) if self.sound.len() < SOUND_FRAMES && config.is_some() => {
-                        self.sound.push(data.to_vec());
-                    }
-                    _ => {}
-                }
-            }
+            stays
+        });
+        for (id, _) in snapshot.inputs.iter().filter(|(_, input)| input.state == InputState::Receiving) {
+            let Ok(Some(excerpt)) = app.engine.excerpt(id.clone()).await else { continue };
+            let mut attention = watched.remove(&**id).unwrap_or_default();
+            let sound = attention.sound_of(&excerpt);
+            let attention = attention.second(excerpt.inter_bytes.checked_div(excerpt.inter_frames), sound).await;
+            tell(&app, id, &attention).await;
+            watched.insert(id.to_string(), attention);
         }
     }
 }
@@ -188,8 +134,24 @@ struct Attention {
 }
 
 impl Attention {
-    async fn second(mut self, second: Second) -> Self {
-        self.picture.second(second.inter_bytes.checked_div(second.inter_frames));
+    /// Frames of the first track's sound; notes their configuration.
+    fn sound_of(&mut self, excerpt: &Excerpt) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        let sound = flv_tags(&excerpt.tags).filter(|tag| tag.media == Media::Audio);
+        for (packet, data) in sound.flat_map(|tag| packets(tag.media, tag.body)).filter(|(packet, _)| packet.track == 0)
+        {
+            match packet.kind {
+                Kind::SequenceStart => self.config = Some(data.to_vec()).filter(|_| packet.codec == Some(FourCc::AAC)),
+                Kind::Frames if self.config.is_some() => frames.push(data.to_vec()),
+                _ => {}
+            }
+        }
+        frames
+    }
+
+    /// A second has passed: the mean size of its inter frames, and some of its sound.
+    async fn second(mut self, picture: Option<u64>, sound: Vec<Vec<u8>>) -> Self {
+        self.picture.second(picture);
         if self.ear.as_ref().map(|(config, _)| config) != self.config.as_ref() {
             self.ear = self.config.clone().map(|config| {
                 let ear = Ear::new(&config);
@@ -199,7 +161,7 @@ impl Attention {
         self.peak = None;
         if let Some((config, Some(mut ear))) = self.ear.take() {
             // A decoder that panics on what a publisher sends ends here: this stream's sound is not measured any more.
-            let heard = tokio::task::spawn_blocking(move || (ear.peak(&second.sound), ear)).await;
+            let heard = tokio::task::spawn_blocking(move || (ear.peak(&sound), ear)).await;
             let (peak, ear) = heard.map_or((None, None), |(peak, ear)| (peak, Some(ear)));
             (self.peak, self.ear) = (peak, Some((config, ear)));
         }

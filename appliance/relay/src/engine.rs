@@ -276,6 +276,7 @@ impl Engine {
                 self.context.report(Event::now(EventCode::BroadcastStopped));
             }
             Command::View(viewer, answer) => self.view(viewer, answer),
+            Command::Excerpt(input, answer) => _ = answer.send(self.excerpt(&input)),
             Command::Disconnect(id) => {
                 if let Some(viewer) = self.viewers.borrow().get(&id) {
                     viewer.close();

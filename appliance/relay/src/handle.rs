@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Destination, Id, Input, NewViewer, Report, Snapshot, ViewError, Viewing};
+use crate::{Destination, Excerpt, Id, Input, NewViewer, Report, Snapshot, ViewError, Viewing};
 
 /// A command to the engine.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(crate) enum Command {
     Disconnect(Id),
     Block(IpAddr, Duration),
     View(NewViewer, oneshot::Sender<Result<Viewing, ViewError>>),
+    Excerpt(Id, oneshot::Sender<Option<Excerpt>>),
     Listen,
     Ping,
     Stop,
@@ -131,6 +132,13 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         self.call(Command::View(viewer, answer)).await?;
         answered.await.map_err(|_| Ended)?
+    }
+
+    /// The newest second of an input's programme. None: nothing comes in.
+    pub async fn excerpt(&self, input: Id) -> Result<Option<Excerpt>, Ended> {
+        let (answer, answered) = oneshot::channel();
+        self.call(Command::Excerpt(input, answer)).await?;
+        answered.await.map_err(|_| Ended)
     }
 
     /// Blocks an address for a while: closes its connections that have shown no right key, and tells no more of what it is

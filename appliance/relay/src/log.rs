@@ -233,6 +233,11 @@ impl Log {
         }
     }
 
+    /// The first message that arrived at this engine time (ms) or later.
+    pub(crate) fn since(&self, arrived: u64) -> u64 {
+        self.first_seq + self.entries.partition_point(|entry| entry.arrived < arrived) as u64
+    }
+
     /// The messages from `seq` (or the oldest) on.
     pub(crate) fn from(&self, seq: u64) -> impl Iterator<Item = (u64, &Entry)> {
         let skip = usize::try_from(seq.saturating_sub(self.first_seq)).unwrap_or(usize::MAX).min(self.entries.len());

@@ -32,7 +32,7 @@ impl Engine {
             let session = slot.session.as_ref().map(|s| s.status(lost));
             snapshot.sessions.extend(session.clone());
             let viewers = self.viewers.borrow();
-            let watching = || viewers.values().filter(|viewer| viewer.input() == id && viewer.is_shown());
+            let watching = || viewers.values().filter(|viewer| viewer.input() == id);
             snapshot.sessions.extend(watching().map(|viewer| viewer.status()));
             let viewers = u32::try_from(watching().count()).unwrap_or(u32::MAX);
             let tracks = programme.as_ref().map_or_else(Vec::new, |p| p.tracks(now));

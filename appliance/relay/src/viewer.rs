@@ -41,8 +41,6 @@ pub struct NewViewer {
     pub program: Option<String>,
     /// How: `http-flv` or `ws-flv`.
     pub protocol: &'static str,
-    /// A part of the box itself: not listed, and beyond the limits.
-    pub hidden: bool,
 }
 
 /// Why somebody may not watch now.
@@ -171,11 +169,6 @@ impl Viewer {
         &self.new.input
     }
 
-    /// Whether it is somebody, and not a part of the box.
-    pub(crate) fn is_shown(&self) -> bool {
-        !self.new.hidden
-    }
-
     pub(crate) fn close(&self) {
         self.close.notify_one();
     }
@@ -300,14 +293,13 @@ impl Engine {
         let programme = slot.programme.as_ref().filter(|p| p.borrow().begun()).ok_or(ViewError::NoPicture)?;
         let here = {
             let viewers = self.viewers.borrow();
-            let shown = || viewers.values().filter(|viewer| viewer.is_shown());
-            if !new.hidden && shown().count() >= self.settings.limits.viewers as usize {
+            if viewers.len() >= self.settings.limits.viewers as usize {
                 return Err(ViewError::Limit);
             }
-            shown().filter(|viewer| *viewer.input() == new.input).count()
+            viewers.values().filter(|viewer| *viewer.input() == new.input).count()
         };
         // The publisher has a place of its own among them.
-        if !new.hidden && here + 1 >= slot.config.limits.sessions as usize {
+        if here + 1 >= slot.config.limits.sessions as usize {
             return Err(ViewError::Limit);
         }
         let (viewer, viewing) = Viewer::new(self.new_session_id(), new, &programme.borrow());
@@ -326,7 +318,7 @@ impl Engine {
 }
 
 /// Configuration and metadata that were in force at a message.
-fn put_preamble(programme: &Programme, seq: u64, out: &mut Vec<u8>) {
+pub(crate) fn put_preamble(programme: &Programme, seq: u64, out: &mut Vec<u8>) {
     let time = programme.log.get(seq).map_or(programme.time(), |entry| entry.time);
     for (kind, body) in programme.preamble(seq).iter() {
         put_tag(*kind, log::wire_time(time), body.len(), [&**body].into_iter(), out);
@@ -344,7 +336,7 @@ fn flv(log: &Log, from: u64, until: u64) -> Bytes {
 }
 
 /// A message of the log as an FLV tag: the chunks' headers go, a tag's header comes.
-fn put_entry(log: &Log, entry: &Entry, out: &mut Vec<u8>) {
+pub(crate) fn put_entry(log: &Log, entry: &Entry, out: &mut Vec<u8>) {
     /// Where a message's type stands in its header.
     const KIND: usize = 7;
     let (wire, time) = (log.wire(entry), log::wire_time(entry.time));
@@ -402,7 +394,7 @@ mod tests {
 
     fn viewer(programme: &Shared) -> (Rc<Viewer>, Viewing) {
         let peer = "192.0.2.9:1234".parse().unwrap();
-        let new = NewViewer { input: "main".into(), peer, program: None, protocol: "http-flv", hidden: false };
+        let new = NewViewer { input: "main".into(), peer, program: None, protocol: "http-flv" };
         let (viewer, viewing) = Viewer::new("s1".into(), new, &programme.borrow());
         let viewer = Rc::new(viewer);
         let reader: Rc<dyn Reader> = viewer.clone();

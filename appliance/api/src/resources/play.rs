@@ -69,7 +69,6 @@ pub(crate) async fn play(
         peer: connection.peer,
         program: program.map(|program| program.chars().take(PROGRAM).collect()),
         protocol: if upgrade.is_ok() { "ws-flv" } else { "http-flv" },
-        hidden: false,
     });
     let viewing = viewing.await?;
     Ok(match upgrade {

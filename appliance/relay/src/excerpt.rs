@@ -1,0 +1,83 @@
+//! The newest second of a programme, for whoever looks at it now and then. It is read out of the log when asked for: a
+//! stream that is looked at costs nothing between two looks.
+
+use crate::Id;
+use crate::engine::Engine;
+use crate::log::Role;
+use crate::programme::Programme;
+use crate::viewer::{put_entry, put_preamble};
+
+const SECOND_MS: u64 = 1_000;
+/// Frames of sound in an excerpt: a quarter of a second.
+const SOUND_FRAMES: usize = 12;
+
+/// What came in within the last second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    /// Video frames that need others before them.
+    pub inter_frames: u64,
+    /// Their bytes.
+    pub inter_bytes: u64,
+    /// FLV tags: the configuration in force, then the newest frames of sound.
+    pub tags: Vec<u8>,
+}
+
+impl Excerpt {
+    fn of(programme: &Programme, now: u64) -> Self {
+        let log = &programme.log;
+        let from = log.since(now.saturating_sub(SECOND_MS));
+        let mut excerpt = Self::default();
+        put_preamble(programme, log.end(), &mut excerpt.tags);
+        for (_, entry) in log.from(from).filter(|(_, entry)| entry.role == Role::Inter) {
+            excerpt.inter_frames += 1;
+            excerpt.inter_bytes += entry.wire_len() as u64;
+        }
+        let sound = || log.from(from).filter(|(_, entry)| entry.role == Role::Audio);
+        for (_, entry) in sound().skip(sound().count().saturating_sub(SOUND_FRAMES)) {
+            put_entry(log, entry, &mut excerpt.tags);
+        }
+        excerpt
+    }
+}
+
+impl Engine {
+    /// None: nothing comes in.
+    pub(crate) fn excerpt(&self, input: &Id) -> Option<Excerpt> {
+        let inputs = self.inputs.borrow();
+        let programme = inputs.get(input)?.programme.as_ref()?.borrow();
+        programme.begun().then(|| Excerpt::of(&programme, self.context.clock.now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use brookbox_media::flv_tags;
+    use brookbox_rtmp::Message;
+
+    use super::*;
+    use crate::log::Retention;
+    use crate::programme::{AUDIO, VIDEO};
+
+    #[test]
+    fn it_holds_the_last_second_and_the_newest_sound() {
+        let shared = Programme::new(Retention { ms: 10_000, bytes: 1 << 20 }, 0);
+        let mut programme = shared.borrow_mut();
+        let mut push = |kind, time: u32, body: &[u8]| {
+            programme.push(&Message { kind, stream_id: 1, timestamp: time, body: body.to_vec() }, time.into());
+        };
+        push(AUDIO, 0, &[0xaf, 0, 0x11, 0x90]);
+        push(VIDEO, 0, &[0x17, 1, 0, 0, 0, 0, 0, 0, 1, 0x65]);
+        for time in (0..3_000).step_by(20) {
+            push(AUDIO, time, &[0xaf, 1, time.to_le_bytes()[0]]);
+            push(VIDEO, time, &[0x27, 1, 0, 0, 0, 0, 0, 0, 1, 0x41]);
+        }
+        let excerpt = Excerpt::of(&programme, 3_000);
+        assert_eq!((excerpt.inter_frames, excerpt.inter_bytes), (50, 50 * 22));
+        let bodies: Vec<_> = flv_tags(&excerpt.tags).map(|tag| tag.body.to_vec()).collect();
+        let newest =
+            (0..3_000u32).step_by(20).skip(150 - SOUND_FRAMES).map(|time| vec![0xaf, 1, time.to_le_bytes()[0]]);
+        let expected: Vec<_> = std::iter::once(vec![0xaf, 0, 0x11, 0x90]).chain(newest).collect();
+        assert_eq!(bodies, expected);
+        assert_eq!(Excerpt::of(&programme, 10_000).inter_frames, 0, "nothing came for long");
+    }
+}
