@@ -28,7 +28,10 @@ async fn a_box_is_claimed_once() {
     let again = client.post("/api/v1/setup", new).await;
     assert_eq!((again.status, again.code()), (409, "already_claimed"));
     let after = test_box.client().get("/api/v1/setup").await;
-    assert_eq!(after.body, json!({"claimed": true, "boxName": "river-street", "language": "en", "codeNeeded": false}));
+    assert_eq!(
+        after.body,
+        json!({"claimed": true, "boxName": "river-street", "language": "en", "codeNeeded": false, "https": null, "passwordResetLeftS": null})
+    );
 }
 
 #[tokio::test]

@@ -158,11 +158,12 @@ async fn real_answers_are_as_the_document_says() {
             continue;
         }
         // For one object: the first of its list.
-        let (list, one) = path.split_once("/{").map_or((path.as_str(), false), |(list, _)| (list, true));
-        let mut real = list.to_owned();
-        if one {
+        let mut real = path.clone();
+        if let Some((list, (_, rest))) =
+            path.split_once("/{").and_then(|(list, one)| Some((list, one.split_once('}')?)))
+        {
             match owner.get(list).await.body[0]["id"].as_str() {
-                Some(id) => real.push_str(&format!("/{id}")),
+                Some(id) => real = format!("{list}/{id}{rest}"),
                 None => continue,
             }
         }

@@ -139,7 +139,9 @@ pub fn server_session(data: &[u8]) {
             let shown = format!("{event:?}");
             match event {
                 ServerEvent::Publish { key, .. } => {
-                    assert!(key.expose().len() < 17 || !shown.contains(key.expose()));
+                    // A key with spaces in it may be a part of what is shown anyway.
+                    let is_telling = key.expose().len() > 16 && !key.expose().contains(' ');
+                    assert!(!is_telling || !shown.contains(key.expose()));
                     if habits & 1 == 0 {
                         server.accept_publish();
                         accepted = true;

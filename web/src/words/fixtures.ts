@@ -23,7 +23,7 @@ export function destination(over: Partial<DestinationStatus> = {}): DestinationS
 }
 
 export function input(over: Partial<InputStatus> = {}): InputStatus {
-  return { state: "receiving", since: "2026-11-21T19:00:00Z", tracks: [], viewers: 0, ...over };
+  return { state: "receiving", since: "2026-11-21T19:00:00Z", tracks: [], viewers: 0, advice: [], alarms: [], ...over };
 }
 
 export function status(destinations: Record<string, DestinationStatus>, over: Partial<Status> = {}): Status {
