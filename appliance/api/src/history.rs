@@ -156,7 +156,7 @@ fn note_leg(
         leg.until_ms = time.as_ms();
     }
     if let Some((state, dropped)) = before {
-        if is_live(state) && is_live(now) {
+        if is_live(state) {
             leg.live_ms += u64::try_from(passed.as_millis()).unwrap_or_default();
         }
         leg.frames_dropped += destination.frames_dropped.saturating_sub(dropped);

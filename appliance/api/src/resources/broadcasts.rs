@@ -47,7 +47,7 @@ struct BroadcastLeg {
     /// When it last was live.
     #[schema(value_type = String, format = DateTime)]
     until: Time,
-    /// How long it was live in all, s; 0 if it never was.
+    /// How long it was live in all, in seconds begun; 0 if it never was.
     live_s: u64,
     /// Frames that were left out for it.
     frames_dropped: u64,
@@ -74,7 +74,7 @@ impl From<Broadcast> for BroadcastView {
     fn from(broadcast: Broadcast) -> Self {
         let Broadcast { id, started_at, seen_at, ended_at, legs } = broadcast;
         let until = ended_at.unwrap_or(seen_at);
-        let length_s = u64::try_from((until.as_ms() - started_at.as_ms()) / 1000).unwrap_or_default();
+        let length_s = u64::try_from(until.as_ms() - started_at.as_ms()).unwrap_or_default().div_ceil(1000);
         Self { id, started_at, ended_at, length_s, destinations: legs.into_iter().map(Into::into).collect() }
     }
 }
@@ -87,7 +87,7 @@ impl From<Leg> for BroadcastLeg {
             platform: leg.platform,
             from: Time::from_ms(leg.from_ms),
             until: Time::from_ms(leg.until_ms),
-            live_s: leg.live_ms / 1000,
+            live_s: leg.live_ms.div_ceil(1000),
             frames_dropped: leg.frames_dropped,
             problem_count: leg.trouble_count,
             problems: leg.troubles.into_iter().map(Into::into).collect(),
