@@ -81,6 +81,11 @@ impl Sound {
         }
         self.silent = self.quiet_s >= SILENT_S;
     }
+
+    /// Whether it may be silent: the last that was measured was.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet_s > 0
+    }
 }
 
 /// Decodes a little of each second. What it cannot decode is not measured.

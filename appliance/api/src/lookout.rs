@@ -15,6 +15,8 @@ use crate::app::App;
 use crate::attention::{Ear, Picture, Sound};
 use crate::sentences::Deed;
 
+/// A stream that is not silent is listened to once in so many seconds: decoding costs as much as some destinations do.
+const LISTEN_EVERY_S: u32 = 5;
 /// The setting that says what is muted.
 const MUTED: &str = "mutedAlarms";
 
@@ -37,7 +39,7 @@ pub(crate) struct Lookout {
 pub(crate) struct Noticed {
     /// Alarms with their beginnings, muted ones too.
     alarms: BTreeMap<&'static str, Time>,
-    /// The loudest of the last second, dBFS; `None`: not measured.
+    /// The loudest when it was last listened to, dBFS; `None`: not measured.
     pub(crate) peak_dbfs: Option<f64>,
 }
 
@@ -112,9 +114,13 @@ pub(crate) async fn run(app: App) {
             stays
         });
         for (id, _) in snapshot.inputs.iter().filter(|(_, input)| input.state == InputState::Receiving) {
-            let Ok(Some(excerpt)) = app.engine.excerpt(id.clone()).await else { continue };
             let mut attention = watched.remove(&**id).unwrap_or_default();
-            let sound = attention.sound_of(&excerpt);
+            let listens = attention.listens();
+            let Ok(Some(excerpt)) = app.engine.excerpt(id.clone(), listens).await else {
+                watched.insert(id.to_string(), attention);
+                continue;
+            };
+            let sound = listens.then(|| attention.sound_of(&excerpt));
             let attention = attention.second(excerpt.inter_bytes.checked_div(excerpt.inter_frames), sound).await;
             tell(&app, id, &attention).await;
             watched.insert(id.to_string(), attention);
@@ -131,9 +137,16 @@ struct Attention {
     config: Option<Vec<u8>>,
     ear: Option<(Vec<u8>, Option<Ear>)>,
     peak: Option<f64>,
+    seconds: u32,
 }
 
 impl Attention {
+    /// Whether it is time to listen: now and then, and every second while it may be silent.
+    fn listens(&mut self) -> bool {
+        self.seconds = self.seconds.wrapping_add(1);
+        self.sound.is_quiet() || self.seconds % LISTEN_EVERY_S == 1
+    }
+
     /// Frames of the first track's sound; notes their configuration.
     fn sound_of(&mut self, excerpt: &Excerpt) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
@@ -149,9 +162,10 @@ impl Attention {
         frames
     }
 
-    /// A second has passed: the mean size of its inter frames, and some of its sound.
-    async fn second(mut self, picture: Option<u64>, sound: Vec<Vec<u8>>) -> Self {
+    /// A second has passed: the mean size of its inter frames, and some of its sound if it was listened to.
+    async fn second(mut self, picture: Option<u64>, sound: Option<Vec<Vec<u8>>>) -> Self {
         self.picture.second(picture);
+        let Some(sound) = sound else { return self };
         if self.ear.as_ref().map(|(config, _)| config) != self.config.as_ref() {
             self.ear = self.config.clone().map(|config| {
                 let ear = Ear::new(&config);

@@ -207,11 +207,13 @@ impl Engine {
         let (mut listener, mut listening) = (Some(listener), None);
         let mut tick = interval(HOUSEKEEPING);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut is_second = false;
         loop {
             tokio::select! {
                 order = orders.recv() => {
                     let Some((command, answer)) = order else { break };
-                    let (stop, ping) = (matches!(command, Command::Stop), matches!(command, Command::Ping));
+                    let stop = matches!(command, Command::Stop);
+                    let changes = !matches!(command, Command::Ping | Command::Excerpt(..));
                     let result = match command {
                         Command::Listen => {
                             let listener = listener.take();
@@ -228,7 +230,7 @@ impl Engine {
                         }
                         command => self.obey(command),
                     };
-                    if !ping {
+                    if changes {
                         self.publish_snapshot();
                     }
                     let _ = answer.send(result);
@@ -243,8 +245,9 @@ impl Engine {
                 }
                 _ = tick.tick() => {
                     self.keep_house();
-                    // Without a programme nothing is measured, and whatever else happens is told by itself.
-                    let measured = self.inputs.borrow().values().any(|slot| slot.programme.is_some());
+                    // Figures are told once a second, and only of a programme; whatever else happens is told by itself.
+                    is_second = !is_second;
+                    let measured = is_second && self.inputs.borrow().values().any(|slot| slot.programme.is_some());
                     if self.refusals_changed.take() || measured {
                         self.publish_snapshot();
                     }
@@ -276,7 +279,7 @@ impl Engine {
                 self.context.report(Event::now(EventCode::BroadcastStopped));
             }
             Command::View(viewer, answer) => self.view(viewer, answer),
-            Command::Excerpt(input, answer) => _ = answer.send(self.excerpt(&input)),
+            Command::Excerpt(input, sound, answer) => _ = answer.send(self.excerpt(&input, sound)),
             Command::Disconnect(id) => {
                 if let Some(viewer) = self.viewers.borrow().get(&id) {
                     viewer.close();

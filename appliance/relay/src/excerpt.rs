@@ -18,20 +18,23 @@ pub struct Excerpt {
     pub inter_frames: u64,
     /// Their bytes.
     pub inter_bytes: u64,
-    /// FLV tags: the configuration in force, then the newest frames of sound.
+    /// FLV tags: the configuration in force, then the newest frames of sound; nothing if they were not wanted.
     pub tags: Vec<u8>,
 }
 
 impl Excerpt {
-    fn of(programme: &Programme, now: u64) -> Self {
+    fn of(programme: &Programme, now: u64, with_sound: bool) -> Self {
         let log = &programme.log;
         let from = log.since(now.saturating_sub(SECOND_MS));
         let mut excerpt = Self::default();
-        put_preamble(programme, log.end(), &mut excerpt.tags);
         for (_, entry) in log.from(from).filter(|(_, entry)| entry.role == Role::Inter) {
             excerpt.inter_frames += 1;
             excerpt.inter_bytes += entry.wire_len() as u64;
         }
+        if !with_sound {
+            return excerpt;
+        }
+        put_preamble(programme, log.end(), &mut excerpt.tags);
         let sound = || log.from(from).filter(|(_, entry)| entry.role == Role::Audio);
         for (_, entry) in sound().skip(sound().count().saturating_sub(SOUND_FRAMES)) {
             put_entry(log, entry, &mut excerpt.tags);
@@ -42,10 +45,10 @@ impl Excerpt {
 
 impl Engine {
     /// None: nothing comes in.
-    pub(crate) fn excerpt(&self, input: &Id) -> Option<Excerpt> {
+    pub(crate) fn excerpt(&self, input: &Id, sound: bool) -> Option<Excerpt> {
         let inputs = self.inputs.borrow();
         let programme = inputs.get(input)?.programme.as_ref()?.borrow();
-        programme.begun().then(|| Excerpt::of(&programme, self.context.clock.now()))
+        programme.begun().then(|| Excerpt::of(&programme, self.context.clock.now(), sound))
     }
 }
 
@@ -71,13 +74,14 @@ mod tests {
             push(AUDIO, time, &[0xaf, 1, time.to_le_bytes()[0]]);
             push(VIDEO, time, &[0x27, 1, 0, 0, 0, 0, 0, 0, 1, 0x41]);
         }
-        let excerpt = Excerpt::of(&programme, 3_000);
+        let excerpt = Excerpt::of(&programme, 3_000, true);
         assert_eq!((excerpt.inter_frames, excerpt.inter_bytes), (50, 50 * 22));
         let bodies: Vec<_> = flv_tags(&excerpt.tags).map(|tag| tag.body.to_vec()).collect();
         let newest =
             (0..3_000u32).step_by(20).skip(150 - SOUND_FRAMES).map(|time| vec![0xaf, 1, time.to_le_bytes()[0]]);
         let expected: Vec<_> = std::iter::once(vec![0xaf, 0, 0x11, 0x90]).chain(newest).collect();
         assert_eq!(bodies, expected);
-        assert_eq!(Excerpt::of(&programme, 10_000).inter_frames, 0, "nothing came for long");
+        assert_eq!(Excerpt::of(&programme, 3_000, false), Excerpt { tags: Vec::new(), ..excerpt });
+        assert_eq!(Excerpt::of(&programme, 10_000, true).inter_frames, 0, "nothing came for long");
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum Command {
     Disconnect(Id),
     Block(IpAddr, Duration),
     View(NewViewer, oneshot::Sender<Result<Viewing, ViewError>>),
-    Excerpt(Id, oneshot::Sender<Option<Excerpt>>),
+    Excerpt(Id, bool, oneshot::Sender<Option<Excerpt>>),
     Listen,
     Ping,
     Stop,
@@ -134,10 +134,10 @@ impl Handle {
         answered.await.map_err(|_| Ended)?
     }
 
-    /// The newest second of an input's programme. None: nothing comes in.
-    pub async fn excerpt(&self, input: Id) -> Result<Option<Excerpt>, Ended> {
+    /// The newest second of an input's programme, with `sound` if that is wanted. None: nothing comes in.
+    pub async fn excerpt(&self, input: Id, sound: bool) -> Result<Option<Excerpt>, Ended> {
         let (answer, answered) = oneshot::channel();
-        self.call(Command::Excerpt(input, answer)).await?;
+        self.call(Command::Excerpt(input, sound, answer)).await?;
         answered.await.map_err(|_| Ended)
     }
 

@@ -61,7 +61,7 @@ pub(crate) struct InputStatus {
     viewers: u32,
     /// What it sends.
     tracks: Vec<Track>,
-    /// The loudest of the last second, dBFS; `null`: not measured.
+    /// The loudest when it was last listened to (every 5 s, every second while it is quiet), dBFS; `null`: not measured.
     peak_dbfs: Option<f64>,
     /// What a person would notice, without what is muted.
     alarms: Vec<Alarm>,
