@@ -21,7 +21,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("discovery/another address, and a pulled cable", another_address).timing(),
     Case::new("discovery/each link hears of its own addresses", own_addresses),
     Case::new("discovery/set-up, a new name and goodbye are told", news),
-    Case::new("discovery/two networks that are joined", joined).limit(240),
+    Case::new("discovery/two networks that are joined", joined).timing().limit(240),
     Case::new("discovery/avahi finds the box", avahi).optional(),
 ];
 
