@@ -74,13 +74,12 @@ pub(crate) fn run(config: &Config, store: &Store) -> Result<Outcome, brookbox_st
 /// Takes the file's settings, once; gives what is wrong.
 fn first_boot(path: &Path, data_dir: &Path, store: &Store) -> Result<Option<String>, brookbox_store::Error> {
     let kept: Kept = store.setting(SETTING)?.unwrap_or_default();
-    if kept.unfinished {
-        return finish(path, None, store);
-    }
     if store.claimed()? {
-        return Ok(None);
+        return if kept.unfinished { finish(path, None, store) } else { Ok(None) };
     }
+    // What was not finished is taken again: the cut may have come before the first setting.
     match first_boot::read(path) {
+        None if kept.unfinished => finish(path, None, store),
         // Nothing new: what was wrong with the last one stands until somebody mends it.
         None => Ok(kept.problem),
         Some(read) => {
@@ -291,6 +290,21 @@ mod tests {
         fs::write(card.file(), "[wifi]\nssid = \"x\"\npassword = \"secret-canary\"\n").unwrap();
         card.store.put_setting(SETTING, &Kept { unfinished: true, problem: None }).unwrap();
         assert!(card.start().problems.is_empty());
+        assert_eq!(fs::read_to_string(card.file()).unwrap(), TAKEN);
+        assert!(!card.dir.path().join("data/system").exists(), "it is somebody's box");
+    }
+
+    #[test]
+    fn a_power_cut_before_anything_was_taken_loses_no_setting() {
+        let card = Card::new();
+        card.store.put_setting(SETTING, &Kept { unfinished: true, problem: None }).unwrap();
+        assert!(card.start_with(&owner("mara")).problems.is_empty());
+        assert_eq!(card.owner().as_deref(), Some("mara"));
+        assert_eq!(fs::read_to_string(card.file()).unwrap(), TAKEN);
+        // Cut again while the file was being overwritten.
+        let card = Card::new();
+        card.store.put_setting(SETTING, &Kept { unfinished: true, problem: None }).unwrap();
+        assert!(card.start_with("##########").problems.is_empty());
         assert_eq!(fs::read_to_string(card.file()).unwrap(), TAKEN);
     }
 
