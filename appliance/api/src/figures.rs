@@ -26,7 +26,6 @@ impl Sample {
 
     /// Bit/s; ms; tenths of a ms; frames.
     pub(crate) fn new(bitrate: Option<u64>, queue: Option<u64>, rtt: Option<f64>, dropped: Option<u64>) -> Self {
-        let pack = |value: Option<u64>| value.map_or(GAP, |value| u32::try_from(value).unwrap_or(GAP - 1).min(GAP - 1));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
         let rtt = rtt.map(|rtt| (rtt * 10.0).round() as u64);
         Self([pack(bitrate), pack(queue), pack(rtt), pack(dropped)])
@@ -61,9 +60,13 @@ impl Sample {
             _ => None,
         };
         let sum = of(3).next().is_some().then(|| of(3).sum());
-        let pack = |value: Option<u64>| value.map_or(GAP, |value| u32::try_from(value).unwrap_or(GAP - 1).min(GAP - 1));
         Self([pack(mean(0)), pack(of(1).max()), pack(mean(2)), pack(sum)])
     }
+}
+
+/// A value as it is kept; what does not fit is as much as fits.
+fn pack(value: Option<u64>) -> u32 {
+    value.map_or(GAP, |value| u32::try_from(value).unwrap_or(GAP - 1).min(GAP - 1))
 }
 
 /// What a series is of.
