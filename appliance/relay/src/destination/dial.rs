@@ -2,8 +2,11 @@
 //!
 //! Each step has a deadline of its own, and each answer of the resolver is checked before it is connected to.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use brookbox_rtmp::url::RtmpUrl;
@@ -12,7 +15,8 @@ use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::sync::Mutex;
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use super::link::Link;
@@ -39,7 +43,13 @@ pub(crate) struct Dialer {
     pub(crate) tls: Tls,
     pub(crate) own_listeners: OwnListeners,
     pub(crate) variables: Variables,
+    pub(crate) lookups: Lookups,
 }
+
+/// Names that are being looked up. The system's resolver holds a thread for as long as it waits, so a name is asked for once
+/// at a time however often it is tried.
+#[derive(Debug, Default)]
+pub(crate) struct Lookups(RefCell<BTreeMap<String, Arc<Mutex<()>>>>);
 
 /// A server that waits for media.
 #[derive(Debug)]
@@ -150,7 +160,7 @@ impl Dialer {
     }
 
     async fn connect(&self, destination: &Destination, url: &RtmpUrl) -> Result<TcpStream, Cause> {
-        let addresses = resolve(&url.host, url.port).await?;
+        let addresses = self.lookups.resolve(&url.host, url.port).await?;
         // Each answer is checked before any is used: a name must not lead home on its second answer.
         for address in &addresses {
             address::check(*address, destination.allow_local, &self.own_listeners).map_err(not_allowed)?;
@@ -184,11 +194,13 @@ impl Dialer {
     }
 
     async fn secure(&self, url: &RtmpUrl, tcp: TcpStream) -> Result<Link, Cause> {
-        let connector = self.tls.connector().await.map_err(|e| Cause::with(ReasonCode::Tls, e))?;
         let name = ServerName::try_from(url.host.clone()).map_err(|e| Cause::with(ReasonCode::Tls, e))?;
-        match timeout(TLS_DEADLINE, connector.connect(name, tcp)).await {
-            Ok(Ok(tls)) => Ok(Link::Tls(Box::new(tls))),
-            Ok(Err(error)) => Err(crate::tls::cause(&error)),
+        let securing = async {
+            let connector = self.tls.connector().await.map_err(|e| Cause::with(ReasonCode::Tls, e))?;
+            connector.connect(name, tcp).await.map_err(|error| crate::tls::cause(&error))
+        };
+        match timeout(TLS_DEADLINE, securing).await {
+            Ok(secured) => Ok(Link::Tls(Box::new(secured?))),
             Err(_) => Err(Cause::with(ReasonCode::Timeout, "no TLS connection in time")),
         }
     }
@@ -247,14 +259,30 @@ pub(crate) async fn flush(link: &mut Link, session: &mut ClientSession) -> io::R
     link.flush().await
 }
 
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Cause> {
-    let found = match timeout(NAME_DEADLINE, tokio::net::lookup_host((host, port))).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(Cause::with(ReasonCode::Dns, error)),
-        Err(_) => return Err(Cause::with(ReasonCode::Dns, "no answer from the name server in time")),
-    };
-    // Enough for any service, and a bound for what a name may make us try.
-    Ok(found.take(8).collect())
+impl Lookups {
+    async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Cause> {
+        let name = (host.to_owned(), port);
+        let turn = {
+            let mut names = self.0.borrow_mut();
+            names.retain(|_, turn| Arc::strong_count(turn) > 1);
+            names.entry(name.0.clone()).or_default().clone()
+        };
+        let found = timeout(NAME_DEADLINE, async {
+            let turn = turn.lock_owned().await;
+            // Goes on after the deadline, and keeps its turn until the resolver's thread is free.
+            let asking = spawn_local(async move {
+                let found = tokio::net::lookup_host(name).await;
+                drop(turn);
+                // Enough for any service, and a bound for what a name may make us try.
+                found.map(|found| found.take(8).collect())
+            });
+            asking.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        });
+        match found.await {
+            Ok(found) => found.map_err(|error| Cause::with(ReasonCode::Dns, error)),
+            Err(_) => Err(Cause::with(ReasonCode::Dns, "no answer from the name server in time")),
+        }
+    }
 }
 
 fn not_allowed(why: NotAllowed) -> Cause {
