@@ -1,8 +1,14 @@
 """What the image can do when nothing is wrong."""
 
+import os
 import re
+import time
 
+from harm import OnAir
 from job import claim, sign_in, stream, wait_for
+
+# How long is looked at what is written, each idle and live; what is told is for an hour.
+MINUTES = float(os.environ.get("MINUTES", "10"))
 
 
 def main_job(bench, name):
@@ -88,10 +94,41 @@ def secure_boot(bench, name):
     return f"ready after {ready:.0f} s, lockdown {lockdown}"
 
 
+def written(box):
+    """Bytes written to the disk since it was switched on."""
+    return 512 * int(box.run("sync; awk '{ print $7 }' /sys/class/block/$(cat /run/brookbox/boot-disk)/stat"))
+
+
+def writes(bench, name):
+    """How much goes to the disk while nothing happens, and while it is on air."""
+    disk = bench.seasoned(name)
+    with bench.box(disk) as box:
+        box.wait_ready(300)
+        wait_for("this start to be good", lambda: "is good" in box.run("journalctl -b -u brookbox-health -o cat"), 300)
+        # What a start still has to write down.
+        time.sleep(60)
+        hourly = {}
+
+        def measure(what):
+            start, before = time.monotonic(), written(box)
+            time.sleep(MINUTES * 60)
+            hourly[what] = (written(box) - before) * 3600 / (time.monotonic() - start)
+
+        measure("idle")
+        with OnAir(box, disk.path.parent, sign_in(box)) as air:
+            air.live(120)
+            measure("live")
+        box.power_off()
+    figures = {f"written per {what} hour, MB": round(rate / 1e6, 2) for what, rate in hourly.items()}
+    bench.figures |= figures
+    return f"{figures}, each looked at for {MINUTES:g} min"
+
+
 CASES = [
     ("main job", main_job),
     ("what stays", stays),
     ("read-only root, firewall, score", read_only),
+    ("writes to the disk", writes),
     ("disk: nvme", drive("nvme")),
     ("disk: usb", drive("usb")),
     ("disk: sata", drive("sata")),
