@@ -23,7 +23,7 @@ def main():
         overlay(image, disk, os.environ.get("DISK", "8G"))
         made_from.write_text(key)
     print(f"==> starting {image.name} in QEMU; without hardware help this takes about a minute", flush=True)
-    box = Box(disk, work, memory=int(os.environ.get("MEMORY", "1024")))
+    box = Box(disk, work, memory=int(os.environ.get("MEMORY", "1024")), accel="any")
     try:
         ended = None
         while ended in (None, "guest-reset"):

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import os
 import re
 import shutil
 import sys
@@ -28,7 +29,7 @@ class Bench:
         self.image, self.work = image, work
         # As it is in the image; it runs here too.
         self.daemon = image.parent / "brookboxd"
-        self.figures = {}
+        self.figures = {"machine": f"QEMU, {os.environ.get('ACCEL', 'tcg')}, 2 CPUs"}
 
     def fresh(self, name, size=2 << 30):
         """A disk as it is after flashing."""
