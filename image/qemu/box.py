@@ -94,6 +94,8 @@ class Box:
             path.unlink(missing_ok=True)
         self.console_from = self.console_path.stat().st_size if self.console_path.exists() else 0
         self.started = time.monotonic()
+        # Seconds until GRUB had chosen a version, as far as somebody waited for it.
+        self.loaded_after = None
         self.process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=(self.work / "qemu.log").open("ab"),
                                         stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_parent)
         self._lines = None
@@ -241,6 +243,8 @@ class Box:
         while time.monotonic() < end:
             if not self.running():
                 raise self.error("it went off or restarted")
+            if self.loaded_after is None and "brookbox: version" in self.console():
+                self.loaded_after = time.monotonic() - self.started
             try:
                 if self.request("GET", "/readyz", timeout=5)[0] == 200:
                     return time.monotonic() - self.started
