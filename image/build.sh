@@ -12,11 +12,19 @@ need_packages image
 [ "$(id -u)" = 0 ] || unshare --user --map-root-user --map-auto true 2>/dev/null ||
   die "this user may not make user name spaces (see /etc/subuid, and sysctl kernel.unprivileged_userns_clone); run it as root"
 
+# Built here, or one that was built before: DAEMON is its path.
+daemon() {
+  local built=${DAEMON:-${CARGO_TARGET_DIR:-$ROOT/target}/release/brookboxd}
+  [ -n "${DAEMON:-}" ] || cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" -p brookboxd
+  strip -o "$WORK/brookboxd" "$built"
+  echo "note: $(mb "$WORK/brookboxd")"
+}
+
 STEPS=11
 START=$(date +%s)
 say "Brookbox $VERSION for $DESCRIPTION"
 step "the page" web_build
-step "the daemon" cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" -p brookboxd
+step "the daemon" daemon
 step "keys of the update bundles" "$IMAGE/keys.sh"
 step "Debian packages" "$IMAGE/$ROOTFS/packages.sh"
 step "kernel and firmware" "$IMAGE/$ROOTFS/kernel.sh"

@@ -33,7 +33,7 @@ mkdir "$tree/dev"
 cp -R "$WORK/kernel/usr" "$tree/"
 mkdir -p "$tree/boot"
 
-PREFIX=/usr DESTDIR=$tree "$ROOT/systemd/install.sh" install
+DAEMON=$WORK/brookboxd PREFIX=/usr DESTDIR=$tree "$ROOT/systemd/install.sh" install
 rm -rf "$tree/usr/share/man"
 "$ROOT/systemd/appliance/install.sh" "$tree"
 install -D -m 644 "${BROOKBOX_BUNDLE_CA:-$BUILD/image/development-keys/ca.pem}" "$tree/etc/rauc/keyring.pem"
