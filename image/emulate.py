@@ -22,8 +22,8 @@ def main():
         disk.unlink(missing_ok=True)
         overlay(image, disk, os.environ.get("DISK", "8G"))
         made_from.write_text(key)
-    print(f"==> starting {image.name} in QEMU; without hardware help this takes about a minute", flush=True)
-    box = Box(disk, work, memory=int(os.environ.get("MEMORY", "1024")), accel="any")
+    print(f"==> starting {image.name} in QEMU; this takes about a minute; ACCEL=kvm is faster where it works", flush=True)
+    box = Box(disk, work, memory=int(os.environ.get("MEMORY", "1024")))
     try:
         ended = None
         while ended in (None, "guest-reset"):

@@ -1,7 +1,7 @@
 """A Brookbox in QEMU: starts the disk image as a machine, forwards its ports, runs commands in it, pulls its plug.
 
 Software emulation, so that it runs anywhere; an emulated machine is ten to twenty times slower than an N100. ACCEL=kvm uses
-the processor's own virtual machines, ACCEL=any where there are some.
+the processor's own virtual machines, where they work; not every machine that offers them runs firmware in them.
 """
 
 import base64
@@ -20,7 +20,7 @@ from pathlib import Path
 
 OVMF = Path("/usr/share/OVMF")
 PORTS = {"http": 80, "https": 443, "rtmp": 1935, "ssh": 22}
-ACCELERATORS = {"tcg": ["tcg,thread=multi"], "kvm": ["kvm"], "any": ["kvm", "tcg,thread=multi"]}
+ACCELERATORS = {"tcg": "tcg,thread=multi", "kvm": "kvm"}
 # A shell for tests on the second serial port. It comes from outside as a credential: the image has none of it.
 CONTROL = """[Unit]
 DefaultDependencies=no
@@ -70,12 +70,12 @@ class Box:
     behind QEMU's own router, and its ports are reached by ports of this machine."""
 
     def __init__(self, disk, work, drive="virtio", memory=1024, cpus=2, secure=False, dropins=None, control=True, extra=(),
-                 accel=None, tap=None, mac="52:54:00:12:34:56", host="127.0.0.1"):
+                 tap=None, mac="52:54:00:12:34:56", host="127.0.0.1"):
         self.disk, self.work, self.drive = disk, Path(work), drive
         self.memory, self.cpus, self.secure, self.extra = memory, cpus, secure, list(extra)
         self.dropins = dict(dropins or {})
         self.control = control
-        self.accel = os.environ.get("ACCEL") or accel or "tcg"
+        self.accel = os.environ.get("ACCEL") or "tcg"
         self.tap, self.mac, self.host = tap, mac, host
         self.ports = {}
         self.process = None
@@ -108,8 +108,7 @@ class Box:
             shutil.copy(OVMF / variables, own)
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{self.ports[name]}-:{port}" for name, port in PORTS.items())
         cable = f"tap,id=net,ifname={self.tap},script=no,downscript=no" if self.tap else f"user,id=net{forwards}"
-        accelerators = [word for name in ACCELERATORS[self.accel] for word in ("-accel", name)]
-        command = ["qemu-system-x86_64", "-nodefaults", *accelerators, "-cpu", "qemu64", "-smp", str(self.cpus),
+        command = ["qemu-system-x86_64", "-nodefaults", "-accel", ACCELERATORS[self.accel], "-cpu", "qemu64", "-smp", str(self.cpus),
                    "-m", str(self.memory), "-display", "none", "-vga", "none", "-device", "virtio-rng-pci",
                    "-action", "reboot=shutdown,watchdog=reset",
                    "-machine", "q35,smm=on" if self.secure else "q35,sata=on,smbus=off",
