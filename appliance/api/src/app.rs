@@ -18,6 +18,7 @@ use crate::figures::Figures;
 use crate::guess::Guesses;
 use crate::live::Live;
 use crate::lookout::Lookout;
+use crate::notify::Notifier;
 use crate::problem::{Code, Problem};
 use crate::sockets::Sockets;
 
@@ -96,6 +97,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) figures: Figures,
     pub(crate) lookout: Arc<Lookout>,
+    pub(crate) notifier: Notifier,
     /// Held from a write to the store until the engine has it: two changes reach both in the same order.
     pub(crate) writes: tokio::sync::Mutex<()>,
     /// Held while a password is hashed or checked.
@@ -115,6 +117,8 @@ impl Api {
         let hosts = Hosts::new(&config, box_name.as_deref());
         let box_name = box_name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
         let lookout = Arc::new(Lookout::new(&store)?);
+        let notifier = Notifier::default();
+        store.listen(notifier.listener());
         let shared = Shared {
             identity: watch::Sender::new(Identity { box_name, claimed: store.claimed()? }),
             live: Live::new(&engine.snapshot(), lookout.clone()),
@@ -126,6 +130,7 @@ impl Api {
             counters: Counters::default(),
             figures: Figures::default(),
             lookout,
+            notifier,
             writes: tokio::sync::Mutex::default(),
             hashing: Hashing::default(),
             devices: Mutex::default(),
@@ -201,6 +206,11 @@ impl Shared {
     pub(crate) fn take_reset(&self) -> bool {
         let until = self.reset_until.lock().unwrap_or_else(PoisonError::into_inner).take();
         until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// What the box is called.
+    pub(crate) fn box_name(&self) -> String {
+        self.identity.borrow().box_name.clone()
     }
 
     /// The box was given a name.
