@@ -18,9 +18,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::address::OwnListeners;
 use crate::clock::Clock;
 use crate::connections::Connections;
-use crate::destination::{Actor, Dialer, Lookups, View, Wish, same_connection, takes_part};
+use crate::destination::{Actor, Dialer, View, Wish, same_connection, takes_part};
 use crate::handle::Command;
 use crate::ingest::{self, Closing, Session};
+use crate::outward::Outward;
 use crate::programme::{Life, Programme, Shared};
 use crate::publishers::Ending;
 use crate::refusals::Refusals;
@@ -99,13 +100,16 @@ pub fn start(settings: Settings) -> io::Result<(Handle, Reports)> {
     let (commands, orders) = mpsc::channel(MAX_COMMANDS);
     let (reports, report_reader) = mpsc::channel(MAX_REPORTS);
     let (snapshots, snapshot_reader) = watch::channel(Arc::new(Snapshot::default()));
+    let own_listeners = settings.own_listeners.iter().copied().chain([rtmp]).collect();
+    let outward = Outward::new(Tls::new(settings.extra_roots.clone()), OwnListeners(own_listeners));
+    let handle = Handle::new(commands, snapshot_reader, rtmp, outward.clone());
     let mut builder = runtime();
     thread::Builder::new().name("engine".to_owned()).spawn(move || {
         let run = builder.build_local(LocalOptions::default()).and_then(|runtime| {
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener)?;
                 // A task of its own: whatever wakes the outermost future costs a system call.
-                spawn_local(Engine::new(settings, rtmp, reports, snapshots).run(listener, orders)).await?;
+                spawn_local(Engine::new(settings, outward, reports, snapshots).run(listener, orders)).await?;
                 Ok(())
             })
         });
@@ -113,7 +117,7 @@ pub fn start(settings: Settings) -> io::Result<(Handle, Reports)> {
             tracing::error!(%error, "the engine could not start");
         }
     })?;
-    Ok((Handle::new(commands, snapshot_reader, rtmp), report_reader))
+    Ok((handle, report_reader))
 }
 
 /// The engine's runtime: one thread, beside which names are looked up and certificate files read.
@@ -176,18 +180,12 @@ pub(crate) struct Engine {
 
 impl Engine {
     fn new(
-        mut settings: Settings,
-        rtmp: SocketAddr,
+        settings: Settings,
+        outward: Outward,
         reports: mpsc::Sender<Report>,
         snapshots: watch::Sender<Arc<Snapshot>>,
     ) -> Rc<Self> {
-        settings.own_listeners.push(rtmp);
-        let dialer = Dialer {
-            lookups: Lookups::default(),
-            tls: Tls::new(settings.extra_roots.clone()),
-            own_listeners: OwnListeners(settings.own_listeners.clone()),
-            variables: Variables(settings.variables.clone()),
-        };
+        let dialer = Dialer { outward, variables: Variables(settings.variables.clone()) };
         let context = Context { clock: Clock::start(), touched: Notify::new(), reports, lost_reports: Cell::new(0) };
         Rc::new(Self {
             context: Rc::new(context),

@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime};
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
+pub(crate) use dial::Dialer;
 use dial::{Connected, DialError};
-pub(crate) use dial::{Dialer, Lookups};
 pub(crate) use policy::Policy;
 use sender::Start;
 use stream::{End, Streaming};
