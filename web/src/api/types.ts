@@ -32,6 +32,8 @@ export type DestinationPatch = Schema["DestinationPatch"];
 export type Status = Schema["Status"];
 export type InputStatus = Schema["InputStatus"];
 export type Track = Schema["Track"];
+export type Advice = Schema["Advice"];
+export type Machine = Schema["Machine"];
 export type DestinationStatus = Schema["DestinationStatus"];
 
 export type BoxEvent = Schema["EventView"];

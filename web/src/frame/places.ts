@@ -33,9 +33,11 @@ export const TABS: readonly Route["screen"][] = ["live", "destinations", "input"
 
 /** The rail's screen that another one belongs to. */
 export function sectionOf(here: Route): Route["screen"] {
-  if (here.screen === "destination") return "destinations";
-  if (here.screen === "person") return "people";
-  return here.screen;
+  const belongs: Partial<Record<Route["screen"], Route["screen"]>> = {
+    destination: "destinations",
+    person: "people",
+  };
+  return belongs[here.screen] ?? here.screen;
 }
 
 /** What the tab of the browser says of where one is. */

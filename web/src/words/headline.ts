@@ -16,6 +16,8 @@ export interface Headline {
   row?: string;
   /** Who is not affected; follows `why`. */
   rest?: string;
+  /** What a person would notice in picture or sound, and may have muted. */
+  alarm?: { input: string; code: "frozen" | "silent" };
 }
 
 export interface Known {
@@ -53,7 +55,24 @@ export function headline({ status, places, now }: Known): Headline {
   if (input.state === "connecting") return quiet(t("headline.connecting", { program }), t("why.connecting"));
   if (status.broadcast.stopped) return quiet(t("headline.stopped"), t("why.stopped", { program }));
   if (on.length === 0) return quiet(t("headline.nowhere"), t("why.nowhere"));
-  return onAir(status, on);
+  return alarmed(status, on.filter(isOnAir).length, now) ?? onAir(status, on);
+}
+
+/** Somebody watches a picture that stands still, or hears nothing: that comes before one place that fails. */
+function alarmed(status: Status, live: number, now: number): Headline | null {
+  if (live === 0) return null;
+  for (const [input, { alarms, session }] of Object.entries(status.inputs)) {
+    for (const { code, since } of alarms) {
+      if (code !== "frozen" && code !== "silent") continue;
+      return {
+        sentence: t(`headline.${code}`, { ago: ago(now - Date.parse(since)) }),
+        tone: "warn",
+        why: t("why.alarm", { count: live, program: programName(session?.program) }),
+        alarm: { input, code },
+      };
+    }
+  }
+  return null;
 }
 
 /** A picture comes in and at least one destination is on. */
