@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::lookout::Noticed;
 use crate::platforms::platform;
 
 /// A keyframe interval that is too long for anybody who joins, ms; and one that makes segments break.
@@ -15,37 +16,49 @@ const FRAME_RATES: [f64; 10] = [10.0, 12.0, 15.0, 23.976, 24.0, 25.0, 29.97, 30.
 const FPS_OFF: f64 = 0.02;
 /// A platform's limit is passed when the mean is this much above it: encoders swing.
 const OVER: f64 = 1.10;
+/// A publisher's clock that is off by more than this is a second off in an hour: its sound was made by another clock than its
+/// picture, or its computer is overloaded. Crystals are off by a tenth of it.
+const DRIFT_PPM: f64 = 280.0;
 /// What a platform asks for may be missed by this much, ms.
 const KEYFRAME_SLACK_MS: u32 = 250;
 
 /// Something about a stream that could be better.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Advice {
-    /// Stable: `keyframe_interval`, `keyframe_interval_platform`, `fps_unsteady`, `video_bitrate_platform`,
-    /// `audio_bitrate_platform` or `no_audio_platform`.
+    /// Stable: `clock_drift`, `keyframe_interval`, `keyframe_interval_platform`, `fps_unsteady`, `fps_platform`,
+    /// `b_frames_platform`, `video_bitrate_platform`, `video_bitrate_size_platform`, `audio_bitrate_platform` or `no_audio_platform`.
     #[schema(example = "keyframe_interval")]
     code: &'static str,
-    /// `warning`, or `error` where it will not work well.
+    /// `info` where it may be better otherwise, `warning`, or `error` where it will not work well.
     #[schema(example = "warning")]
     severity: &'static str,
-    /// Values for a sentence: `ms`, `fps`, `bps`, `most`, `platform`.
+    /// Values for a sentence: `ms`, `fps`, `bps`, `most`, `platform`, `height`, `frames`, `ppm`,
+    /// `msPerHour`.
     #[schema(value_type = Object)]
     params: Map<String, Value>,
 }
 
-fn advice(code: &'static str, is_bad: bool, params: Value) -> Advice {
-    let params = params.as_object().cloned().unwrap_or_default();
-    Advice { code, severity: if is_bad { "error" } else { "warning" }, params }
+const INFO: &str = "info";
+const WARNING: &str = "warning";
+const ERROR: &str = "error";
+
+fn advice(code: &'static str, severity: &'static str, params: Value) -> Advice {
+    Advice { code, severity, params: params.as_object().cloned().unwrap_or_default() }
 }
 
 /// What could be better at an input, for those that are to take it.
-pub(crate) fn of(id: &str, input: &InputStatus, snapshot: &Snapshot) -> Vec<Advice> {
+pub(crate) fn of(id: &str, input: &InputStatus, snapshot: &Snapshot, noticed: &Noticed) -> Vec<Advice> {
     let mut found = Vec::new();
     if input.state != InputState::Receiving {
         return found;
     }
     let first = |kind: &str| input.tracks.iter().find(|track| track.kind == kind);
     let (video, audio) = (first("video"), first("audio"));
+    if let Some(ppm) = noticed.clock_drift_ppm.filter(|ppm| ppm.abs() > DRIFT_PPM) {
+        // How much that is in an hour says more.
+        let ms = (ppm * 3.6).round();
+        found.push(advice("clock_drift", WARNING, json!({"ppm": ppm, "msPerHour": ms})));
+    }
     if let Some(video) = video {
         of_picture(video, &mut found);
     }
@@ -65,20 +78,35 @@ pub(crate) fn of(id: &str, input: &InputStatus, snapshot: &Snapshot) -> Vec<Advi
             && ms <= KEYFRAME_LONG_MS
         {
             let params = json!({"ms": ms, "most": asked * 1000, "platform": name});
-            found.push(advice("keyframe_interval_platform", false, params));
+            found.push(advice("keyframe_interval_platform", WARNING, params));
         }
-        let mut bitrate = |track: Option<&TrackStatus>, most: Option<u32>, code| {
+        if let (Some(fps), Some(most)) = (video.and_then(|video| video.fps), platform.max_fps)
+            && fps > f64::from(most) * (1.0 + FPS_OFF)
+        {
+            found.push(advice("fps_platform", WARNING, json!({"fps": fps, "most": most, "platform": name})));
+        }
+        if let Some(most) = platform.max_b_frames.filter(|most| noticed.b_frames > *most) {
+            let params = json!({"frames": noticed.b_frames, "most": most, "platform": name});
+            found.push(advice("b_frames_platform", INFO, params));
+        }
+        let mut bitrate = |track: Option<&TrackStatus>, most: Option<u32>, code, height: Option<u32>| {
             if let (Some(track), Some(most)) = (track, most)
                 && track.bitrate_bps as f64 > f64::from(most) * 1000.0 * OVER
             {
-                let params = json!({"bps": track.bitrate_bps, "most": u64::from(most) * 1000, "platform": name});
-                found.push(advice(code, false, params));
+                let mut params = json!({"bps": track.bitrate_bps, "most": u64::from(most) * 1000, "platform": name});
+                if let (Some(height), Some(params)) = (height, params.as_object_mut()) {
+                    params.insert("height".to_owned(), height.into());
+                }
+                found.push(advice(code, WARNING, params));
             }
         };
-        bitrate(video, platform.max_video_kbps, "video_bitrate_platform");
-        bitrate(audio, platform.max_audio_kbps, "audio_bitrate_platform");
+        let takes = video.and_then(|video| platform.most_video(video.width, video.height, video.fps));
+        let (most, height) = takes.map_or((None, None), |(most, height)| (Some(most), height));
+        let code = if height.is_some() { "video_bitrate_size_platform" } else { "video_bitrate_platform" };
+        bitrate(video, most, code, height);
+        bitrate(audio, platform.max_audio_kbps, "audio_bitrate_platform", None);
         if platform.needs_audio == Some(true) && audio.is_none() {
-            found.push(advice("no_audio_platform", true, json!({"platform": name})));
+            found.push(advice("no_audio_platform", ERROR, json!({"platform": name})));
         }
     }
     found
@@ -86,14 +114,15 @@ pub(crate) fn of(id: &str, input: &InputStatus, snapshot: &Snapshot) -> Vec<Advi
 
 fn of_picture(video: &TrackStatus, found: &mut Vec<Advice>) {
     if let Some(ms) = video.keyframe_interval_ms.filter(|ms| *ms > KEYFRAME_LONG_MS) {
+        let severity = if ms > KEYFRAME_BAD_MS { ERROR } else { WARNING };
         let params = json!({"ms": ms, "most": KEYFRAME_LONG_MS});
-        found.push(advice("keyframe_interval", ms > KEYFRAME_BAD_MS, params));
+        found.push(advice("keyframe_interval", severity, params));
     }
     if let Some(fps) = video.fps {
         let is_near = |rate: &f64| (fps - rate).abs() <= rate * FPS_OFF;
         let doubled = FRAME_RATES.iter().map(|rate| rate * 2.0);
         if !FRAME_RATES.into_iter().chain(doubled).any(|rate| is_near(&rate)) {
-            found.push(advice("fps_unsteady", false, json!({"fps": fps})));
+            found.push(advice("fps_unsteady", WARNING, json!({"fps": fps})));
         }
     }
 }
@@ -146,7 +175,7 @@ mod tests {
     }
 
     fn codes(input: &InputStatus, snapshot: &Snapshot) -> Vec<(&'static str, &'static str)> {
-        of("main", input, snapshot).iter().map(|advice| (advice.code, advice.severity)).collect()
+        of("main", input, snapshot, &Noticed::default()).iter().map(|advice| (advice.code, advice.severity)).collect()
     }
 
     #[test]
@@ -171,6 +200,22 @@ mod tests {
         assert_eq!(codes(&fast, &to("twitch", false)), [], "it is switched off");
         assert_eq!(codes(&input(|_| {}, Some(400_000)), &to("twitch", true)), [("audio_bitrate_platform", "warning")]);
         assert_eq!(codes(&input(|_| {}, None), &to("youtube", true)), [("no_audio_platform", "error")]);
+        let quiet = Some(128_000);
+        let small = |bitrate_bps| {
+            input(|video| (video.width, video.height, video.bitrate_bps) = (Some(1280), Some(720), bitrate_bps), quiet)
+        };
+        assert_eq!(codes(&small(5_000_000), &to("facebook", true)), [("video_bitrate_size_platform", "warning")]);
+        assert_eq!(codes(&small(4_100_000), &to("facebook", true)), [], "encoders swing");
+        let quick = input(|video| video.fps = Some(120.0), quiet);
+        assert_eq!(codes(&quick, &to("x", true)), [("fps_platform", "warning")]);
+        let noticed = |noticed: Noticed, platform| of("main", &input(|_| {}, audio), &to(platform, true), &noticed);
+        let drifts = |ppm| noticed(Noticed { clock_drift_ppm: Some(ppm), ..Noticed::default() }, "custom");
+        assert_eq!(drifts(-400.0)[0].params["msPerHour"], -1440.0);
+        assert!(drifts(100.0).is_empty() && drifts(-280.0).is_empty());
+        let with = |b_frames, platform| noticed(Noticed { b_frames, ..Noticed::default() }, platform);
+        let many = with(3, "youtube");
+        assert_eq!((many[0].code, many[0].severity, &many[0].params["most"]), ("b_frames_platform", "info", &2.into()));
+        assert!(with(2, "youtube").is_empty() && with(9, "twitch").is_empty());
         let gone = InputStatus { state: InputState::Lost, ..input(|_| {}, None) };
         assert_eq!(codes(&gone, &to("youtube", true)), []);
     }

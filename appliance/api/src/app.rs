@@ -16,10 +16,13 @@ use utoipa::ToSchema;
 
 use crate::figures::Figures;
 use crate::guess::Guesses;
+use crate::jobs::Jobs;
 use crate::live::Live;
+use crate::logbook::Logbook;
 use crate::lookout::Lookout;
 use crate::problem::{Code, Problem};
 use crate::sockets::Sockets;
+use crate::vitals::Vitals;
 
 /// How the API is set up.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +41,10 @@ pub struct ApiConfig {
     pub variable_names: BTreeSet<String>,
     /// The program's version.
     pub version: String,
+    /// The newest of the program's own log.
+    pub logbook: Logbook,
+    /// Whether the log goes to systemd's journal, which survives restarts.
+    pub journal: bool,
 }
 
 /// Who the box is, for whoever announces it.
@@ -96,6 +103,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) figures: Figures,
     pub(crate) lookout: Arc<Lookout>,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) vitals: Arc<Vitals>,
     /// Held from a write to the store until the engine has it: two changes reach both in the same order.
     pub(crate) writes: tokio::sync::Mutex<()>,
     /// Held while a password is hashed or checked.
@@ -115,9 +124,10 @@ impl Api {
         let hosts = Hosts::new(&config, box_name.as_deref());
         let box_name = box_name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
         let lookout = Arc::new(Lookout::new(&store)?);
+        let (jobs, vitals) = (Arc::new(Jobs::new(&store)?), Arc::<Vitals>::default());
         let shared = Shared {
             identity: watch::Sender::new(Identity { box_name, claimed: store.claimed()? }),
-            live: Live::new(&engine.snapshot(), lookout.clone()),
+            live: Live::new(&engine.snapshot(), lookout.clone(), jobs.clone(), vitals.clone()),
             guesses: Guesses::default(),
             sockets: Sockets::default(),
             hosts,
@@ -126,6 +136,8 @@ impl Api {
             counters: Counters::default(),
             figures: Figures::default(),
             lookout,
+            jobs,
+            vitals,
             writes: tokio::sync::Mutex::default(),
             hashing: Hashing::default(),
             devices: Mutex::default(),

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use brookbox_media::FourCc;
+use opus_decoder::OpusDecoder;
 use symphonia_codec_aac::AacDecoder;
 use symphonia_core::codecs::audio::well_known::CODEC_ID_AAC;
 use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -89,30 +91,71 @@ impl Sound {
 }
 
 /// Decodes a little of each second. What it cannot decode is not measured.
-pub(crate) struct Ear {
-    decoder: AacDecoder,
+pub(crate) enum Ear {
+    Aac(AacDecoder),
+    /// With the samples of one packet, for each of its channels.
+    Opus(Box<OpusDecoder>, Vec<f32>),
 }
 
+/// Frames after a beginning in the middle that do not count. The first of AAC overlaps with one that is not known; Opus
+/// needs 80 ms to get there (RFC 7845, section 4.2), which are four packets of the usual length.
+const AAC_UNSURE: usize = 1;
+const OPUS_UNSURE: usize = 4;
+const OPUS_RATE: u32 = 48_000;
+
 impl Ear {
-    /// For AAC with this `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1).
-    pub(crate) fn new(config: &[u8]) -> Option<Self> {
-        let mut parameters = AudioCodecParameters::new();
-        parameters.for_codec(CODEC_ID_AAC).with_extra_data(config.into());
-        AacDecoder::try_new(&parameters, &AudioDecoderOptions::default()).ok().map(|decoder| Self { decoder })
+    /// For AAC with its `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1) or mono or stereo Opus with its ID header
+    /// (RFC 7845, section 5.1); `None` for what is not measured.
+    pub(crate) fn new(codec: FourCc, config: &[u8]) -> Option<Self> {
+        match codec {
+            FourCc::AAC => {
+                let mut parameters = AudioCodecParameters::new();
+                parameters.for_codec(CODEC_ID_AAC).with_extra_data(config.into());
+                AacDecoder::try_new(&parameters, &AudioDecoderOptions::default()).ok().map(Self::Aac)
+            }
+            FourCc::OPUS => {
+                const CHANNELS: usize = 9;
+                const FAMILY: usize = 18;
+                let is_head = config.starts_with(b"OpusHead") && config.get(FAMILY) == Some(&0);
+                let channels = usize::from(*config.get(CHANNELS).filter(|_| is_head)?);
+                let decoder = OpusDecoder::new(OPUS_RATE, channels).ok()?;
+                let room = decoder.max_frame_size_per_channel() * channels;
+                Some(Self::Opus(Box::new(decoder), vec![0.0; room]))
+            }
+            _ => None,
+        }
     }
 
-    /// The peak of frames that follow each other, dBFS. The first one overlaps with what is not known and does not count.
+    /// The peak of frames that follow each other, dBFS.
     pub(crate) fn peak(&mut self, frames: &[Vec<u8>]) -> Option<f64> {
-        self.decoder.reset();
         let mut loudest: Option<f32> = None;
-        for (number, frame) in frames.iter().enumerate().filter(|(_, frame)| !frame.is_empty()) {
-            let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(1024), frame);
-            let Ok(decoded) = self.decoder.decode_ref(&packet) else { continue };
-            let mut samples = vec![0.0_f32; decoded.samples_interleaved()];
-            decoded.copy_to_slice_interleaved(&mut samples);
-            if number > 0 {
-                let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-                loudest = Some(loudest.map_or(peak, |loudest| loudest.max(peak)));
+        let mut hear = |samples: &[f32]| {
+            let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+            loudest = Some(loudest.map_or(peak, |loudest| loudest.max(peak)));
+        };
+        let frames = frames.iter().enumerate().filter(|(_, frame)| !frame.is_empty());
+        match self {
+            Self::Aac(decoder) => {
+                decoder.reset();
+                for (number, frame) in frames {
+                    let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(1024), frame);
+                    let Ok(decoded) = decoder.decode_ref(&packet) else { continue };
+                    let mut samples = vec![0.0_f32; decoded.samples_interleaved()];
+                    decoded.copy_to_slice_interleaved(&mut samples);
+                    if number >= AAC_UNSURE {
+                        hear(&samples);
+                    }
+                }
+            }
+            Self::Opus(decoder, samples) => {
+                decoder.reset();
+                let channels = samples.len() / decoder.max_frame_size_per_channel().max(1);
+                for (number, frame) in frames {
+                    let Ok(count) = decoder.decode_float(frame, samples, false) else { continue };
+                    if number >= OPUS_UNSURE {
+                        hear(samples.get(..count * channels).unwrap_or_default());
+                    }
+                }
             }
         }
         // Nothing at all is as quiet as 24 bits get.
@@ -187,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_peak_of_real_aac_is_what_was_put_in() {
-        let mut ear = Ear::new(&[0x11, 0x90]).unwrap();
+        let mut ear = Ear::new(FourCc::AAC, &[0x11, 0x90]).unwrap();
         // lavfi's sine has an amplitude of an eighth, -18 dBFS, and each of two channels gets 3 dB less of it.
         let tone = ear.peak(&aac("sine=frequency=440:sample_rate=48000")[10..22]).unwrap();
         assert!((-22.5..=-19.5).contains(&tone), "{tone}");
@@ -199,12 +242,68 @@ mod tests {
 
     #[test]
     fn what_is_no_aac_is_not_measured() {
-        assert!(Ear::new(&[]).is_none() && Ear::new(&[0xff]).is_none());
-        let mut ear = Ear::new(&[0x11, 0x90]).unwrap();
+        assert!(Ear::new(FourCc::AAC, &[]).is_none() && Ear::new(FourCc::AAC, &[0xff]).is_none());
+        assert!(Ear::new(FourCc::FLAC, &[0x11, 0x90]).is_none());
+        let mut ear = Ear::new(FourCc::AAC, &[0x11, 0x90]).unwrap();
         assert_eq!(ear.peak(&[]), None);
         let cut = aac("sine=frequency=440:sample_rate=48000")[10][..20].to_vec();
         assert_eq!(ear.peak(&[vec![], vec![], vec![0x55; 400], cut]), None);
         // A frame may end before it begins: nothing is in it, and that is silence.
         assert_eq!(ear.peak(&[vec![0xe0], vec![0xe0]]), Some(-144.0));
+    }
+
+    /// Packets of Opus out of Ogg (RFC 3533, section 6), which FFmpeg makes; the ID header first.
+    fn opus(filter: &str, channels: &str) -> Vec<Vec<u8>> {
+        let out = std::process::Command::new("ffmpeg")
+            .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", filter, "-t", "1"])
+            .args(["-c:a", "libopus", "-b:a", "96k", "-ar", "48000", "-ac", channels, "-f", "ogg", "-"])
+            .output()
+            .expect("ffmpeg is installed");
+        let (mut rest, mut packets, mut open) = (&out.stdout[..], Vec::new(), Vec::new());
+        while rest.starts_with(b"OggS") {
+            let count = usize::from(rest[26]);
+            let (lengths, mut body) = rest[27..].split_at(count);
+            for &length in lengths {
+                let (part, after) = body.split_at(usize::from(length));
+                open.extend_from_slice(part);
+                body = after;
+                if length < 255 {
+                    packets.push(std::mem::take(&mut open));
+                }
+            }
+            rest = body;
+        }
+        assert!(packets.len() > 40, "{}", packets.len());
+        packets
+    }
+
+    #[test]
+    fn the_peak_of_real_opus_is_what_was_put_in() {
+        for channels in ["1", "2"] {
+            let packets = opus("sine=frequency=440:sample_rate=48000", channels);
+            let mut ear = Ear::new(FourCc::OPUS, &packets[0]).unwrap();
+            let tone = ear.peak(&packets[20..32]).unwrap();
+            assert!((-22.5..=-17.0).contains(&tone), "{channels}: {tone}");
+            let faint = ear.peak(&opus("sine=frequency=440:sample_rate=48000,volume=-50dB", channels)[20..32]).unwrap();
+            assert!(faint < SILENT_DBFS, "{channels}: {faint}");
+            let nothing = ear.peak(&opus("anullsrc=r=48000:cl=stereo", channels)[20..32]).unwrap();
+            assert!(nothing < -80.0, "{channels}: {nothing}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_opus_is_not_measured() {
+        let head = b"OpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0";
+        assert!(Ear::new(FourCc::OPUS, &head[..18]).is_none() && Ear::new(FourCc::OPUS, b"").is_none());
+        let mut surround = head.to_vec();
+        (surround[9], surround[18]) = (6, 1);
+        assert!(Ear::new(FourCc::OPUS, &surround).is_none());
+        let mut ear = Ear::new(FourCc::OPUS, head).unwrap();
+        assert_eq!(ear.peak(&[]), None);
+        // Anything at all: an error or a peak, and never the end of the program.
+        for first in 0..=u8::MAX {
+            let frames: Vec<_> = (0..8).map(|length| vec![first; length * 40]).collect();
+            let _ = ear.peak(&frames);
+        }
     }
 }

@@ -21,11 +21,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::fields;
+use crate::jobs::Jobs;
 use crate::lookout::Lookout;
 use crate::problem::{Code, Problem};
 use crate::resources::status::{Status, changed_at_once};
 use crate::security::{self, Connection};
 use crate::sockets::{PER_CREDENTIAL, Place, Sockets};
+use crate::vitals::Vitals;
 
 /// How often figures are told.
 const TICK: Duration = Duration::from_secs(1);
@@ -49,6 +51,8 @@ pub(crate) struct Live {
     now: Mutex<Now>,
     deltas: broadcast::Sender<Utf8Bytes>,
     lookout: Arc<Lookout>,
+    jobs: Arc<Jobs>,
+    vitals: Arc<Vitals>,
 }
 
 struct Now {
@@ -62,7 +66,7 @@ struct Now {
 
 impl Live {
     /// Numbers begin anywhere, so that one from before a restart is not taken for one from after it.
-    pub(crate) fn new(snapshot: &Arc<Snapshot>, lookout: Arc<Lookout>) -> Self {
+    pub(crate) fn new(snapshot: &Arc<Snapshot>, lookout: Arc<Lookout>, jobs: Arc<Jobs>, vitals: Arc<Vitals>) -> Self {
         let mut random = [0; 4];
         let seq = match getrandom::fill(&mut random) {
             Ok(()) => u64::from(u32::from_le_bytes(random)) << 8,
@@ -70,12 +74,12 @@ impl Live {
         };
         let now = Now {
             seq,
-            status: to_value(&Status::new(seq, Time::now(), snapshot, &lookout)),
+            status: to_value(&Status::new(seq, Time::now(), snapshot, &lookout, &jobs, &vitals)),
             snapshot: snapshot.clone(),
             history: VecDeque::new(),
             history_bytes: 0,
         };
-        Self { now: Mutex::new(now), deltas: broadcast::Sender::new(BEHIND), lookout }
+        Self { now: Mutex::new(now), deltas: broadcast::Sender::new(BEHIND), lookout, jobs, vitals }
     }
 
     /// The state as it was last told; told anew first if more than figures has changed since.
@@ -94,7 +98,7 @@ impl Live {
 
     fn tell(&self, now: &mut Now, snapshot: &Arc<Snapshot>) {
         let seq = now.seq + 1;
-        let status = to_value(&Status::new(seq, Time::now(), snapshot, &self.lookout));
+        let status = to_value(&Status::new(seq, Time::now(), snapshot, &self.lookout, &self.jobs, &self.vitals));
         // Never nothing: the number differs.
         let patch = fields::diff(&now.status, &status).unwrap_or_default();
         let text = Utf8Bytes::from(json!({"type": "delta", "seq": seq, "patch": patch}).to_string());
@@ -280,10 +284,14 @@ mod tests {
         texts.iter().map(|text| serde_json::from_str(text.as_str()).unwrap()).collect()
     }
 
+    fn empty(snapshot: &Arc<Snapshot>) -> Live {
+        Live::new(snapshot, Arc::default(), Arc::default(), Arc::default())
+    }
+
     #[test]
     fn a_socket_that_comes_back_gets_what_it_missed_or_everything() {
         let snapshot = Arc::new(Snapshot::default());
-        let live = Live::new(&snapshot, Arc::default());
+        let live = empty(&snapshot);
         let start = live.lock().seq;
         for _ in 0..3 {
             live.tell(&mut live.lock(), &snapshot);
@@ -303,7 +311,7 @@ mod tests {
 
     #[test]
     fn deltas_lead_from_the_snapshot_to_the_status() {
-        let live = Live::new(&Arc::new(Snapshot::default()), Arc::default());
+        let live = empty(&Arc::new(Snapshot::default()));
         let (first, mut deltas) = live.join(None);
         let mut status = parsed(&first)[0]["status"].clone();
         for on_air in [Some("2026-11-21T13:00:00Z".to_owned()), None] {
@@ -321,7 +329,7 @@ mod tests {
     #[test]
     fn history_is_bounded() {
         let snapshot = Arc::new(Snapshot::default());
-        let live = Live::new(&snapshot, Arc::default());
+        let live = empty(&snapshot);
         for _ in 0..3 * HISTORY {
             live.tell(&mut live.lock(), &snapshot);
         }

@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::attention::{Ear, Picture, Sound};
+use crate::drift::Drift;
 use crate::sentences::Deed;
 
 /// A stream that is not silent is listened to once in so many seconds: decoding costs as much as some destinations do.
@@ -38,9 +39,13 @@ pub(crate) struct Lookout {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Noticed {
     /// Alarms with their beginnings, muted ones too.
-    alarms: BTreeMap<&'static str, Time>,
+    pub(crate) alarms: BTreeMap<&'static str, Time>,
     /// The loudest when it was last listened to, dBFS; `None`: not measured.
     pub(crate) peak_dbfs: Option<f64>,
+    /// How much faster the publisher's clock runs than the box's, parts per million.
+    pub(crate) clock_drift_ppm: Option<f64>,
+    /// The most frames in a row, lately, that are shown before one which came before them.
+    pub(crate) b_frames: u32,
 }
 
 impl Lookout {
@@ -51,10 +56,10 @@ impl Lookout {
     }
 
     /// What is noticed of an input now, without what is muted.
-    pub(crate) fn of(&self, input: &str) -> (Vec<(&'static str, Time)>, Option<f64>) {
-        let noticed = lock(&self.inputs).get(input).cloned().unwrap_or_default();
-        let alarms = noticed.alarms.into_iter().filter(|(code, _)| !self.is_muted(input, code));
-        (alarms.collect(), noticed.peak_dbfs)
+    pub(crate) fn of(&self, input: &str) -> Noticed {
+        let mut noticed = lock(&self.inputs).get(input).cloned().unwrap_or_default();
+        noticed.alarms.retain(|code, _| !self.is_muted(input, code));
+        noticed
     }
 
     /// What is muted at an input.
@@ -121,6 +126,8 @@ pub(crate) async fn run(app: App) {
                 continue;
             };
             let sound = listens.then(|| attention.sound_of(&excerpt));
+            attention.drift.second(excerpt.delay_ms);
+            attention.note_b_frames(excerpt.b_frames);
             let attention = attention.second(excerpt.inter_bytes.checked_div(excerpt.inter_frames), sound).await;
             tell(&app, id, &attention).await;
             watched.insert(id.to_string(), attention);
@@ -133,9 +140,12 @@ pub(crate) async fn run(app: App) {
 struct Attention {
     picture: Picture,
     sound: Sound,
-    /// The sound's configuration, and the decoder that was made for it.
-    config: Option<Vec<u8>>,
-    ear: Option<(Vec<u8>, Option<Ear>)>,
+    drift: Drift,
+    /// The longest row of B-frames of this half minute and of the one before.
+    b_frames: [u32; 2],
+    /// The sound's codec and configuration, and the decoder that was made for it.
+    config: Option<(FourCc, Vec<u8>)>,
+    ear: Option<((FourCc, Vec<u8>), Option<Ear>)>,
     peak: Option<f64>,
     seconds: u32,
 }
@@ -147,6 +157,12 @@ impl Attention {
         self.sound.is_quiet() || self.seconds % LISTEN_EVERY_S == 1
     }
 
+    /// Notes the longest row of B-frames of a second; encoders choose anew how many, from picture to picture.
+    fn note_b_frames(&mut self, longest: u32) {
+        let [now, before] = self.b_frames;
+        self.b_frames = if self.seconds.is_multiple_of(30) { [longest, now] } else { [now.max(longest), before] };
+    }
+
     /// Frames of the first track's sound; notes their configuration.
     fn sound_of(&mut self, excerpt: &Excerpt) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
@@ -154,7 +170,7 @@ impl Attention {
         for (packet, data) in sound.flat_map(|tag| packets(tag.media, tag.body)).filter(|(packet, _)| packet.track == 0)
         {
             match packet.kind {
-                Kind::SequenceStart => self.config = Some(data.to_vec()).filter(|_| packet.codec == Some(FourCc::AAC)),
+                Kind::SequenceStart => self.config = packet.codec.map(|codec| (codec, data.to_vec())),
                 Kind::Frames if self.config.is_some() => frames.push(data.to_vec()),
                 _ => {}
             }
@@ -168,7 +184,7 @@ impl Attention {
         let Some(sound) = sound else { return self };
         if self.ear.as_ref().map(|(config, _)| config) != self.config.as_ref() {
             self.ear = self.config.clone().map(|config| {
-                let ear = Ear::new(&config);
+                let ear = Ear::new(config.0, &config.1);
                 (config, ear)
             });
         }
@@ -187,7 +203,12 @@ impl Attention {
 /// Shows what is noticed, and tells what began or ended.
 async fn tell(app: &App, input: &str, attention: &Attention) {
     let before = lock(&app.lookout.inputs).get(input).cloned().unwrap_or_default();
-    let mut noticed = Noticed { peak_dbfs: attention.peak, ..before.clone() };
+    let mut noticed = Noticed {
+        peak_dbfs: attention.peak,
+        clock_drift_ppm: attention.drift.ppm(),
+        b_frames: attention.b_frames.into_iter().max().unwrap_or_default(),
+        ..before
+    };
     for (code, is_on) in [(FROZEN, attention.picture.frozen), (SILENT, attention.sound.silent)] {
         let was_on = noticed.alarms.contains_key(code);
         match is_on {
@@ -199,4 +220,47 @@ async fn tell(app: &App, input: &str, attention: &Attention) {
         }
     }
     app.lookout.put(input, Some(noticed));
+}
+
+#[cfg(test)]
+mod tests {
+    use brookbox_media::{flv_tag_header, flv_tag_trailer};
+
+    use super::*;
+
+    fn tag(body: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(body.len()).unwrap();
+        [&flv_tag_header(Media::Audio, 0, len)[..], body, &flv_tag_trailer(len)].concat()
+    }
+
+    #[tokio::test]
+    async fn opus_in_enhanced_rtmp_is_listened_to() {
+        let start = tag(b"\x90OpusOpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0");
+        // 20 ms in which there is nothing, as libopus writes them.
+        let silence = tag(b"\x91Opus\xfc\xff\xfe").repeat(12);
+        let excerpt = Excerpt { tags: [start, silence].concat(), ..Excerpt::default() };
+        let mut attention = Attention::default();
+        for _ in 0..20 {
+            let frames = attention.sound_of(&excerpt);
+            assert_eq!((frames.len(), attention.config.as_ref().map(|(codec, _)| *codec)), (12, Some(FourCc::OPUS)));
+            attention = attention.second(None, Some(frames)).await;
+        }
+        assert!(attention.peak.is_some_and(|peak| peak < -90.0), "{:?}", attention.peak);
+        assert!(attention.sound.silent);
+    }
+
+    #[test]
+    fn the_longest_row_of_the_last_half_minutes_holds() {
+        let mut attention = Attention::default();
+        let mut after = |seconds: u32, longest| {
+            for _ in 0..seconds {
+                attention.listens();
+                attention.note_b_frames(longest);
+            }
+            attention.b_frames.into_iter().max()
+        };
+        assert_eq!(after(10, 3), Some(3));
+        assert_eq!(after(20, 0), Some(3));
+        assert_eq!(after(60, 0), Some(0));
+    }
 }

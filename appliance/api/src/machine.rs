@@ -15,36 +15,38 @@ const MOST: u64 = 64 << 10;
 pub(crate) struct Machine {
     /// What the board calls itself.
     #[schema(example = "Raspberry Pi 5 Model B Rev 1.0")]
-    model: Option<String>,
+    pub(crate) model: Option<String>,
     /// Processors in use.
-    processors: Option<u32>,
+    pub(crate) processors: Option<u32>,
     /// Mean number of programs that wanted to run, over one minute.
-    load: Option<f64>,
+    pub(crate) load: Option<f64>,
     /// The hottest thermal zone, °C.
-    temperature_c: Option<f64>,
+    pub(crate) temperature_c: Option<f64>,
     /// Where the processor is slowed down, °C.
-    throttle_c: Option<f64>,
+    pub(crate) throttle_c: Option<f64>,
+    /// Whether the processor is slowed down now, for heat or want of power.
+    pub(crate) throttled: Option<bool>,
     /// Whether the supply voltage is too low now.
-    undervoltage: Option<bool>,
+    pub(crate) undervoltage: Option<bool>,
     /// Bytes of memory.
-    memory_total: Option<u64>,
+    pub(crate) memory_total: Option<u64>,
     /// Bytes of memory that programs could still have.
-    memory_available: Option<u64>,
+    pub(crate) memory_available: Option<u64>,
     /// The file system that holds the box's data.
-    storage: Option<Storage>,
+    pub(crate) storage: Option<Storage>,
     /// Whether the clock is in step with a time server.
-    clock_synchronized: Option<bool>,
+    pub(crate) clock_synchronized: Option<bool>,
     /// Network interfaces apart from loopback.
-    network: Vec<Interface>,
+    pub(crate) network: Vec<Interface>,
 }
 
 /// A file system.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Storage {
     /// Bytes in all.
-    total: u64,
+    pub(crate) total: u64,
     /// Bytes that the box may still write.
-    free: u64,
+    pub(crate) free: u64,
 }
 
 /// A network interface.
@@ -52,13 +54,13 @@ pub(crate) struct Storage {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Interface {
     #[schema(example = "eth0")]
-    name: String,
+    pub(crate) name: String,
     /// Whether there is a carrier.
-    up: bool,
+    pub(crate) up: bool,
     /// Mbit/s; wireless and virtual ones do not say.
-    speed_mbps: Option<u32>,
+    pub(crate) speed_mbps: Option<u32>,
     #[schema(example = json!(["192.168.1.40"]))]
-    addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
 }
 
 /// Asks the system; takes a few ms, for a thread that may wait.
@@ -73,11 +75,12 @@ fn look_in(root: &Path, data_dir: &Path) -> Machine {
     Machine {
         model: read(&at("proc/device-tree/model")).or_else(|| read(&at("sys/class/dmi/id/product_name"))),
         processors: std::thread::available_parallelism().ok().and_then(|count| count.get().try_into().ok()),
-        load: read(&at("proc/loadavg")).and_then(|text| text.split(' ').next()?.parse().ok()),
+        load: load(&at("proc/loadavg")),
         temperature_c: zones.iter().filter_map(|zone| milli(&zone.join("temp"))).reduce(f64::max),
         throttle_c: zones.iter().filter_map(|zone| passive_trip(zone)).reduce(f64::min),
-        undervoltage: undervoltage(&at("sys/class/hwmon")),
-        memory_total: kilobytes(&memory, "MemTotal:"),
+        throttled: throttled(root),
+        undervoltage: undervoltage(root),
+        memory_total: kilobytes(&memory, "MemTotal:").or_else(|| memory_of(root)),
         memory_available: kilobytes(&memory, "MemAvailable:"),
         storage: storage(data_dir),
         clock_synchronized: clock(&at("run/systemd/timesync")),
@@ -119,11 +122,56 @@ fn passive_trip(zone: &Path) -> Option<f64> {
     trips.filter_map(|number| milli(&zone.join(format!("trip_point_{number}_temp")))).reduce(f64::min)
 }
 
+/// What a Raspberry Pi's firmware says: bit 0 is the supply voltage, bits 1 to 3 are ways of being slowed down. Other boards,
+/// and kernels without that driver, do not say it.
+fn firmware(root: &Path) -> Option<u32> {
+    let platform = root.join("sys/devices/platform");
+    let of = |dir: &Path| -> Option<u32> {
+        let found = numbered(dir, "").into_iter().filter(|path| path.to_string_lossy().ends_with("firmware"));
+        found.map(|path| path.join("get_throttled")).find_map(|path| {
+            let text = read(&path)?;
+            u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+        })
+    };
+    of(&platform).or_else(|| numbered(&platform, "soc").iter().find_map(|soc| of(soc)))
+}
+
+/// The firmware's word, or whether the kernel holds a processor back.
+fn throttled(root: &Path) -> Option<bool> {
+    if let Some(bits) = firmware(root) {
+        return Some(bits & 0b1110 != 0);
+    }
+    let cooling = numbered(&root.join("sys/class/thermal"), "cooling_device").into_iter().filter(|device| {
+        let kind = read(&device.join("type")).unwrap_or_default();
+        kind.starts_with("cpufreq") || kind.starts_with("thermal-cpufreq") || kind == "Processor"
+    });
+    let states = cooling.filter_map(|device| read(&device.join("cur_state"))?.parse::<u32>().ok());
+    states.map(|state| state > 0).reduce(|one, other| one || other)
+}
+
 /// The Raspberry Pi's own sensor; other boards have none that is known here.
-fn undervoltage(dir: &Path) -> Option<bool> {
-    let sensors = numbered(dir, "hwmon");
-    let sensor = sensors.iter().find(|sensor| read(&sensor.join("name")).is_some_and(|name| name == "rpi_volt"))?;
-    read(&sensor.join("in0_lcrit_alarm")).map(|alarm| alarm == "1")
+fn undervoltage(root: &Path) -> Option<bool> {
+    let sensors = numbered(&root.join("sys/class/hwmon"), "hwmon");
+    let sensor = sensors.iter().find(|sensor| read(&sensor.join("name")).is_some_and(|name| name == "rpi_volt"));
+    let alarm = sensor.and_then(|sensor| read(&sensor.join("in0_lcrit_alarm"))).map(|alarm| alarm == "1");
+    alarm.or_else(|| firmware(root).map(|bits| bits & 1 != 0))
+}
+
+/// By its file, or by the system call where a service may not see that.
+fn load(path: &Path) -> Option<f64> {
+    let told = read(path).and_then(|text| text.split(' ').next()?.parse().ok());
+    told.or_else(|| {
+        is_real(path).then(|| nix::sys::sysinfo::sysinfo().ok()).flatten().map(|info| info.load_average().0)
+    })
+}
+
+fn memory_of(root: &Path) -> Option<u64> {
+    is_real(root).then(|| nix::sys::sysinfo::sysinfo().ok()).flatten().map(|info| info.ram_total())
+}
+
+/// Whether a path is of this machine, and not of a folder that stands for another.
+fn is_real(path: &Path) -> bool {
+    path == Path::new("/") || path.starts_with("/proc")
 }
 
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
@@ -179,6 +227,10 @@ mod tests {
         put("sys/class/thermal/thermal_zone0/trip_point_0_type", "passive\n");
         put("sys/class/thermal/thermal_zone0/trip_point_0_temp", "80000\n");
         put("sys/class/thermal/thermal_zone1/temp", "0\n");
+        put("sys/class/thermal/cooling_device0/type", "cpufreq-cpu0\n");
+        put("sys/class/thermal/cooling_device0/cur_state", "0\n");
+        put("sys/class/thermal/cooling_device1/type", "Fan\n");
+        put("sys/class/thermal/cooling_device1/cur_state", "3\n");
         put("sys/class/hwmon/hwmon2/name", "rpi_volt\n");
         put("sys/class/hwmon/hwmon2/in0_lcrit_alarm", "0\n");
         put("sys/class/net/eth0/operstate", "up\n");
@@ -196,5 +248,16 @@ mod tests {
         assert!(storage.total > storage.free && storage.free > 0);
         let network: Vec<_> = machine.network.iter().map(|one| (one.name.as_str(), one.up, one.speed_mbps)).collect();
         assert_eq!(network, [("eth0", true, Some(1000)), ("wlan0", false, None)]);
+        assert_eq!(machine.throttled, Some(false));
+        put("sys/class/thermal/cooling_device0/cur_state", "2\n");
+        assert_eq!(look_in(root.path(), root.path()).throttled, Some(true));
+        // The firmware knows better; of the sensor's two, the sensor.
+        put("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n");
+        let machine = look_in(root.path(), root.path());
+        assert_eq!((machine.throttled, machine.undervoltage), (Some(false), Some(false)), "it was, and is no more");
+        put("sys/devices/platform/soc/soc:firmware/get_throttled", "5\n");
+        fs::remove_file(root.path().join("sys/class/hwmon/hwmon2/name")).unwrap();
+        let machine = look_in(root.path(), root.path());
+        assert_eq!((machine.throttled, machine.undervoltage), (Some(true), Some(true)));
     }
 }

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -83,40 +83,53 @@ pub(crate) struct Before {
     pub(crate) service: Service,
 }
 
-/// Gives the OBS at an address another service, and perhaps starts its stream.
-pub(crate) async fn set_service(
-    target: SocketAddr,
-    password: Option<&SecretString>,
-    service: &Service,
-    start: bool,
-) -> Result<Before, Problem> {
-    match timeout(TIME, converse(target, password, service, start)).await {
-        Ok(result) => result,
-        Err(_) => Err(Problem::new(Code::ObsUnreachable).detail("Nothing answered within three seconds.")),
+/// An OBS that has said what it streams to, and waits to be told something else.
+pub(crate) struct Found {
+    obs: Obs,
+    until: Instant,
+    pub(crate) before: Before,
+}
+
+/// Asks the OBS at an address what it streams to.
+pub(crate) async fn find(target: SocketAddr, password: Option<&SecretString>) -> Result<Found, Problem> {
+    let until = Instant::now() + TIME;
+    let (obs, before) = in_time(until, async {
+        let mut obs = Obs::connect(target).await?;
+        let version = obs.identify(password).await?;
+        let before = obs.request("GetStreamServiceSettings", json!({})).await?;
+        let kind = before.get("streamServiceType").filter(|kind| kind.is_string());
+        let settings = before.get("streamServiceSettings").filter(|settings| settings.is_object());
+        let (Some(kind), Some(settings)) = (kind, settings) else {
+            return Err(unexpected("it does not say where it streams to"));
+        };
+        let settings = json!({"streamServiceType": kind, "streamServiceSettings": settings});
+        Ok((obs, Before { version, service: Service(settings.to_string().into()) }))
+    })
+    .await?;
+    Ok(Found { obs, until, before })
+}
+
+impl Found {
+    /// Gives it another service, and perhaps starts its stream.
+    pub(crate) async fn set(self, service: &Service, start: bool) -> Result<(), Problem> {
+        let Self { mut obs, until, .. } = self;
+        in_time(until, async {
+            obs.request("SetStreamServiceSettings", service.value()).await?;
+            if start {
+                obs.request("StartStream", json!({})).await?;
+            }
+            obs.close().await;
+            Ok(())
+        })
+        .await
     }
 }
 
-async fn converse(
-    target: SocketAddr,
-    password: Option<&SecretString>,
-    service: &Service,
-    start: bool,
-) -> Result<Before, Problem> {
-    let mut obs = Obs::connect(target).await?;
-    let version = obs.identify(password).await?;
-    let before = obs.request("GetStreamServiceSettings", json!({})).await?;
-    let kind = before.get("streamServiceType").filter(|kind| kind.is_string());
-    let settings = before.get("streamServiceSettings").filter(|settings| settings.is_object());
-    let (Some(kind), Some(settings)) = (kind, settings) else {
-        return Err(unexpected("it does not say where it streams to"));
-    };
-    let settings = json!({"streamServiceType": kind, "streamServiceSettings": settings});
-    obs.request("SetStreamServiceSettings", service.value()).await?;
-    if start {
-        obs.request("StartStream", json!({})).await?;
+async fn in_time<T>(until: Instant, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    match timeout_at(until, work).await {
+        Ok(result) => result,
+        Err(_) => Err(Problem::new(Code::ObsUnreachable).detail("Nothing answered within three seconds.")),
     }
-    obs.close().await;
-    Ok(Before { version, service: Service(settings.to_string().into()) })
 }
 
 /// One conversation.
@@ -326,6 +339,18 @@ mod tests {
         Service::custom("rtmp://river-street.local/live", &"canary-stream-key".into())
     }
 
+    /// What a press does, without keeping anything.
+    async fn set_service(
+        target: SocketAddr,
+        password: Option<&SecretString>,
+        service: &Service,
+        start: bool,
+    ) -> Result<Before, Problem> {
+        let found = find(target, password).await?;
+        let before = Before { version: found.before.version.clone(), service: found.before.service.clone() };
+        found.set(service, start).await.map(|()| before)
+    }
+
     async fn run(says: Vec<String>) -> (Result<Before, Code>, Vec<Value>) {
         let (address, heard) = server(says).await;
         let password = SecretString::from("canary-password");
@@ -350,6 +375,20 @@ mod tests {
         assert_eq!(heard[2]["d"]["requestType"], "SetStreamServiceSettings");
         assert_eq!(heard[2]["d"]["requestData"], service().value());
         assert!(!heard.iter().any(|heard| heard.to_string().contains("canary-password")));
+    }
+
+    #[tokio::test]
+    async fn obs_stays_as_it_is_until_what_it_was_is_kept() {
+        let before = json!({"streamServiceType": "rtmp_common", "streamServiceSettings": {"key": "live_1"}});
+        let (address, heard) =
+            server(vec![hello(), identified(), good("1", before.clone()), good("2", json!(null))]).await;
+        let found = find(address, Some(&"p".into())).await.ok().unwrap();
+        assert_eq!(found.before.service.value(), before);
+        // Here it is stored; that fails, and nothing more is said.
+        drop(found);
+        let heard = timeout(TIME * 2, heard).await.unwrap().unwrap();
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        assert!(!json!(heard).to_string().contains("SetStreamServiceSettings"), "{heard:?}");
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use brookbox_store::{Role, Scope, Severity, StartMode};
+use brookbox_store::{JobState, Role, Scope, Severity, StartMode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -461,6 +461,10 @@ pub(crate) fn role() -> Schema {
 
 pub(crate) fn nullable_role() -> Schema {
     nullable(Role::ALL).into()
+}
+
+pub(crate) fn job_state() -> Schema {
+    words(JobState::ALL).into()
 }
 
 pub(crate) fn severity() -> Schema {

@@ -51,6 +51,13 @@ pub(crate) struct Platform {
     pub(crate) max_video_kbps: Option<u32>,
     /// Most audio, kbit/s.
     pub(crate) max_audio_kbps: Option<u32>,
+    /// Most B-frames in a row that it recommends.
+    pub(crate) max_b_frames: Option<u32>,
+    /// Most frames a second.
+    pub(crate) max_fps: Option<u32>,
+    /// Most video for a height of the picture and its frame rate, the smallest first.
+    #[serde(default)]
+    pub(crate) sizes: Vec<Size>,
     /// Host suffixes that a redirect may lead to.
     #[serde(default)]
     host_suffixes: Vec<String>,
@@ -70,6 +77,21 @@ struct Server {
     #[schema(example = "de")]
     id: String,
     url: String,
+}
+
+/// How much video a platform takes of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Size {
+    /// Lines of the picture; of an upright one its width.
+    #[schema(example = 1080)]
+    pub(crate) height: u32,
+    /// Up to so many frames a second.
+    #[schema(example = 60)]
+    pub(crate) fps: u32,
+    /// Most video, kbit/s.
+    #[schema(example = 9000)]
+    pub(crate) max_video_kbps: u32,
 }
 
 /// How long a key is good for.
@@ -134,6 +156,25 @@ impl Platform {
         }
     }
 
+    /// The most video that it takes of a picture: for its size and frame rate if that is known, else in all, kbit/s; and the
+    /// height that says so.
+    pub(crate) fn most_video(
+        &self,
+        width: Option<u32>,
+        height: Option<u32>,
+        fps: Option<f64>,
+    ) -> Option<(u32, Option<u32>)> {
+        let lines = width.zip(height).map(|(width, height)| width.min(height));
+        let size = lines.zip(fps).and_then(|(lines, fps)| {
+            let fits = |size: &&Size| size.height >= lines && f64::from(size.fps) * 1.02 >= fps;
+            self.sizes.iter().find(fits)
+        });
+        match size {
+            Some(size) => Some((size.max_video_kbps, Some(size.height))),
+            None => self.max_video_kbps.map(|most| (most, None)),
+        }
+    }
+
     /// The address for everybody, up to the application: where a longer path begins, a key begins.
     pub(crate) fn fixed_host_and_app(&self) -> Option<(&str, &str)> {
         let rest = self.url.as_deref()?.split_once("://")?.1;
@@ -173,6 +214,7 @@ mod tests {
             for url in platform.url.iter().chain(&platform.backup_url).chain(servers) {
                 assert!(url.starts_with("rtmp://") || url.starts_with("rtmps://"), "{url}");
             }
+            assert!(platform.sizes.windows(2).all(|two| (two[0].height, two[0].fps) < (two[1].height, two[1].fps)));
             assert!(platform.host_suffixes.iter().all(|suffix| suffix.starts_with('.')));
         }
         assert_eq!(platform("youtube").unwrap().fixed_host_and_app(), Some(("a.rtmps.youtube.com", "live2")));
@@ -180,5 +222,17 @@ mod tests {
         assert!(platform("facebook").unwrap().facts().needs_press);
         assert!(!platform("twitch").unwrap().facts().needs_press);
         assert_eq!(PLATFORMS.last().unwrap().id, CUSTOM);
+    }
+
+    #[test]
+    fn what_a_platform_takes_depends_on_the_size() {
+        let of = |id, width, height, fps| platform(id).unwrap().most_video(Some(width), Some(height), Some(fps));
+        assert_eq!(of("facebook", 1280, 720, 29.97), Some((4000, Some(720))));
+        assert_eq!(of("facebook", 720, 1280, 60.0), Some((6000, Some(720))));
+        assert_eq!(of("facebook", 1280, 768, 25.0), Some((6000, Some(1080))));
+        assert_eq!(of("facebook", 3840, 2160, 30.0), Some((9000, None)), "larger than all of them");
+        assert_eq!(of("twitch", 1280, 720, 30.0), Some((6000, None)));
+        assert_eq!(platform("facebook").unwrap().most_video(None, None, None), Some((9000, None)));
+        assert_eq!(of("custom", 1280, 720, 30.0), None);
     }
 }

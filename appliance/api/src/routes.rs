@@ -15,8 +15,8 @@ use crate::openapi::Doc;
 use crate::platforms::Platform;
 use crate::problem::{Code, Problem};
 use crate::resources::{
-    alarms, broadcast, broadcasts, destinations, events, figures, health, inputs, login, me, metrics, obs, outputs,
-    play, sessions, setup, signins, status, system, tokens, users, watch_links,
+    alarms, broadcast, broadcasts, destinations, events, figures, health, inputs, jobs, login, logs, me, metrics, obs,
+    outputs, play, sessions, setup, signins, status, support, system, tokens, users, watch_links,
 };
 use crate::{auth, live, openapi, security, web};
 
@@ -178,6 +178,18 @@ pub(crate) fn table() -> Vec<Route> {
         route(GET, "/api/v1/system", Role(Owner), system::get, Doc::new("Shows the box itself").gives::<system::System>(200)),
         route(PATCH, "/api/v1/system", Role(Owner), system::patch, Doc::new("Changes the box's name or language").patches::<system::SystemChange>().gives::<system::System>(200)),
         route(GET, "/api/v1/system/machine", Role(Viewer), system::machine, Doc::new("What the system says of the machine it runs on; `null` is what it does not say").gives::<crate::machine::Machine>(200)),
+        route(GET, "/api/v1/system/logs", Role(Owner), logs::list, Doc::new("Lists the newest of the program's own log, the newest first")
+            .says("To follow it, ask every second or two for what came `after` the newest id that is known. Ids begin anew when the box is restarted.")
+            .query_text("level", "Only what matters at least so much: `trace`, `debug`, `info`, `warn` or `error`.").query_text("text", "Only entries that hold this text, in any letters' case.")
+            .query("before", "Only entries with a smaller id.").query("after", "Only entries with a larger id.").query("limit", "How many, 1 to 500; 200 if not said.")
+            .lists::<logs::LogEntry>().or(&[Code::Invalid])),
+        route(GET, "/api/v1/system/support-file", Role(Owner), support::parts, Doc::new("Lists what goes into a support file").lists::<support::SupportPart>()),
+        route(POST, "/api/v1/system/support-file", Role(Owner), support::create, Doc::new("Begins to make a support file; gives the job, or the one that is under way")
+            .says("It is made without any network. It holds no key, password or token; names and public addresses are replaced by made-up ones.").gives::<jobs::JobView>(201)),
+        route(GET, "/api/v1/system/support-file/{id}", Role(Owner), support::fetch, Doc::new("Gives the support file that a job has made, for an hour").gives_media("application/zip").or(&[Code::Conflict])),
+        route(GET, "/api/v1/jobs", Role(Viewer), jobs::list, Doc::new("Lists long work, under way and ended, the newest first").lists::<jobs::JobView>()),
+        route(GET, "/api/v1/jobs/{id}", Role(Viewer), jobs::get, Doc::new("Shows a job").gives::<jobs::JobView>(200)),
+        route(DELETE, "/api/v1/jobs/{id}", Role(Operator), jobs::delete, Doc::new("Ends a job that is under way, as soon as it can; forgets one that has ended, with its file").gives_nothing().or(&[Code::Conflict])),
         route(DELETE, "/api/v1/system/claim", Role(Owner), system::dismiss_claim, Doc::new("Dismisses the notice of the claim").gives_nothing()),
     ]
 }

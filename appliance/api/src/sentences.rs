@@ -8,7 +8,7 @@ use brookbox_relay::{Event, EventCode};
 use brookbox_store::{NewEvent, Role, Severity, Time};
 use serde_json::{Map, Value};
 
-use crate::lookout;
+use crate::{lookout, vitals};
 
 /// An event of the engine's, with its sentence, ready to be stored.
 pub(crate) fn from_engine(event: &Event) -> NewEvent {
@@ -203,6 +203,11 @@ pub(crate) enum Deed<'a> {
         alarm: &'a str,
         is_on: bool,
     },
+    /// The box noticed something about the machine it runs on.
+    BoxNoticed {
+        alarm: &'a str,
+        is_on: bool,
+    },
     WatchLinkMade {
         input: &'a str,
         name: &'a str,
@@ -354,6 +359,12 @@ impl Deed<'_> {
                 };
                 let severity = if is_on { Severity::Warning } else { Severity::Info };
                 (code, severity, Some(input), sentence.to_owned())
+            }
+            Self::BoxNoticed { alarm, is_on } => {
+                put("alarm", alarm.into());
+                let (code, sentence) = vitals::words(alarm, is_on);
+                let severity = if is_on { Severity::Warning } else { Severity::Info };
+                (code, severity, None, sentence.to_owned())
             }
             Self::WatchLinkMade { input, name, hours } => {
                 put("name", name.into());

@@ -23,7 +23,7 @@ use tower::Service;
 use crate::app::{Api, App};
 use crate::problem::{Code, MEDIA_TYPE, Problem};
 use crate::security::{Connection, HEADERS_ALWAYS};
-use crate::{history, live, lookout, net, routes, sockets};
+use crate::{history, live, lookout, net, routes, sockets, vitals};
 
 /// Most connections at once.
 const CONNECTIONS: usize = 512;
@@ -64,6 +64,7 @@ pub async fn serve_both(
     background.spawn(live::run(app.clone()));
     background.spawn(history::run(app.clone()));
     background.spawn(lookout::run(app.clone()));
+    background.spawn(vitals::run(app.clone()));
     background.spawn(prune(app.clone()));
 
     let gate = Arc::new(Gate::default());
@@ -228,5 +229,7 @@ async fn prune(app: App) {
         if let Err(problem) = app.db(|store| store.prune(brookbox_store::Time::now())).await {
             tracing::warn!(problem = problem.code().as_str(), "expired sign-ins were not deleted");
         }
+        let files = app.clone();
+        let _ = tokio::task::spawn_blocking(move || files.jobs.tidy()).await;
     }
 }

@@ -141,6 +141,7 @@ async fn real_answers_are_as_the_document_says() {
         ("/api/v1/watch-links", json!({"name": "Family", "input": "main", "viewers": 2}), 201),
         ("/play/watch", json!({"token": "there is no such link"}), 404),
         ("/api/v1/broadcast/start", json!({}), 200),
+        ("/api/v1/system/support-file", json!({}), 201),
         ("/api/v1/setup", json!({}), 409),
     ];
     for (path, body, status) in writes {

@@ -129,6 +129,9 @@ async fn no_secret_shows_anywhere() {
         "/api/v1/sessions",
         "/api/v1/refusals",
         "/api/v1/system",
+        "/api/v1/system/logs",
+        "/api/v1/system/support-file",
+        "/api/v1/jobs",
         "/metrics",
     ] {
         let answer = owner.get(list).await;

@@ -111,10 +111,18 @@ pub fn read(path: &Path) -> Option<Result<FirstBoot, String>> {
     if let Err(error) = file.take(MOST_BYTES + 1).read_to_end(&mut bytes) {
         return Some(Err(format!("It cannot be read: {error}.")));
     }
+    read_bytes(&bytes)
+}
+
+/// The same of what stands in the file.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8]) -> Option<Result<FirstBoot, String>> {
     if bytes.len() as u64 > MOST_BYTES {
         return Some(Err("It is larger than 16 KB.".to_owned()));
     }
-    let Ok(text) = String::from_utf8(bytes) else { return Some(Err("It is not a text (UTF-8).".to_owned())) };
+    let Ok(text) = std::str::from_utf8(bytes) else { return Some(Err("It is not a text (UTF-8).".to_owned())) };
     // Editors on Windows put a mark in front.
     let text = text.trim_start_matches('\u{feff}');
     let empty = text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'));
@@ -198,7 +206,7 @@ fn parse(text: &str) -> Result<FirstBoot, String> {
             error.span().map_or(1, |span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
         // Other messages repeat what stands there, which may be a secret.
         match error.message().split_once(", expected") {
-            Some((unknown, _)) if unknown.starts_with("unknown field") => {
+            Some((unknown, _)) if unknown.strip_prefix("unknown field ").is_some_and(is_name) => {
                 format!("Line {line}: {}.", unknown.replace("unknown field", "there is no setting"))
             }
             _ if error.message().starts_with("missing field") => format!("Line {line}: {}.", error.message()),
@@ -242,6 +250,12 @@ fn check(file: &FirstBoot) -> Option<&'static str> {
         ),
     ];
     checks.into_iter().find_map(|(wrong, what)| wrong.then_some(what))
+}
+
+/// A misspelt name, in the parser's quotes; what is longer or odder may be a secret at the wrong place.
+fn is_name(quoted: &str) -> bool {
+    let name = quoted.trim_matches('`');
+    (1..=24).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
 }
 
 fn is_label(text: &str) -> bool {
@@ -320,6 +334,8 @@ mod tests {
         for (text, told) in [
             ("nmae = \"x\"", "Line 1: there is no setting `nmae`."),
             ("\n[wifi]\nssid = \"x\"\npasword = \"hunter22\"", "Line 4: there is no setting `pasword`."),
+            ("\"hunter22\" = 1", "Line 1 is not understood."),
+            ("\"a\\nb\" = 1", "Line 1 is not understood."),
             ("name = hunter22", "Line 1 is not understood."),
             ("[wifi]\nssid = \"x\"\npsk = 1234567", "Line 3 is not understood."),
             ("[owner]\nusername = \"mara\"", "Line 1: missing field `password_hash`."),

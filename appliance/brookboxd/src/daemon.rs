@@ -28,7 +28,7 @@ const STOP_TIME: Duration = Duration::from_millis(4_500);
 
 /// Runs until a signal asks to end, or the engine dies.
 pub(crate) fn run(config: Config) -> Result<(), Failure> {
-    log::start();
+    let logs = log::start();
     // Found now and not when a broadcast starts; the system's own certificates are read at the first use.
     if let Some(failure) = config.wrong_roots().into_iter().next() {
         return Err(failure);
@@ -67,6 +67,8 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
             password_reset: first.reset,
             variable_names,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            logbook: logs.book,
+            journal: logs.journal,
             ..ApiConfig::default()
         },
         store.clone(),
@@ -208,7 +210,7 @@ fn announce(ready: &str) -> Result<(), Failure> {
     if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
         tracing::warn!(%error, "systemd was not told that the daemon is ready");
     }
-    tracing::info!("{ready}");
+    tracing::info!(listeners = ready, "ready");
     Ok(())
 }
 

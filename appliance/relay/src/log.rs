@@ -250,6 +250,13 @@ impl Log {
         self.segment(entry.segment).get(entry.start..entry.start + entry.len).unwrap_or_default()
     }
 
+    /// The first bytes of a message's body, at most so many and one chunk: enough to see what it is.
+    pub(crate) fn body_start(&self, entry: &Entry, most: usize) -> &[u8] {
+        let head = if wire_time(entry.time) >= 0xff_ffff { 16 } else { 12 };
+        let body = self.wire(entry).get(head..).unwrap_or_default();
+        body.get(..most).unwrap_or(body)
+    }
+
     fn segment(&self, number: u64) -> &[u8] {
         let index = number.checked_sub(self.first_segment).and_then(|i| usize::try_from(i).ok());
         index.and_then(|i| self.segments.get(i)).map_or(&[], Vec::as_slice)

@@ -1,4 +1,4 @@
-//! What survives a restart: inputs, destinations, people, sign-ins, tokens, settings, events, the broadcast's state.
+//! What survives a restart: inputs, destinations, people, sign-ins, tokens, settings, events, jobs, the broadcast's state.
 //!
 //! One SQLite file in the data directory, spoken to through a [`Store`], which is cheap to clone and may be used from
 //! any thread. Every call blocks (reads for well under a millisecond, writes for as long as the disk takes to sync), so
@@ -12,6 +12,7 @@
 //! | `machine-key` | 32 random bytes; absent where systemd passes the credential `brookbox-machine-key` | 0600 |
 //! | `brookbox.db` | the database | 0600 |
 //! | `brookbox.db-wal`, `brookbox.db-shm` | what SQLite has yet to move into it; part of the database while they exist | 0600 |
+//! | `jobs/` | files that jobs made, for an hour; written by the API | 0700 |
 //!
 //! # What is encrypted
 //!
@@ -40,6 +41,7 @@ mod destinations;
 mod error;
 mod events;
 mod inputs;
+mod jobs;
 mod migrations;
 mod model;
 mod open;
@@ -57,6 +59,7 @@ pub use destinations::MOST_DESTINATIONS;
 pub use error::Error;
 pub use events::{EventFilter, MOST_EVENTS, MOST_EVENTS_AT_ONCE};
 pub use inputs::MOST_INPUTS;
+pub use jobs::{INTERRUPTED, Job, JobFile, MOST_JOBS};
 pub use model::*;
 pub use open::{DATABASE_FILE, Store};
 pub use people::{Claim, MOST_USERS};

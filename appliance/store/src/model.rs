@@ -192,6 +192,20 @@ words! {
     }
 }
 
+words! {
+    /// Where a job is in its life.
+    JobState: "job state" {
+        /// Under way.
+        Running = "running",
+        /// Ended well.
+        Done = "done",
+        /// Ended without its purpose.
+        Failed = "failed",
+        /// Somebody ended it.
+        Cancelled = "cancelled",
+    }
+}
+
 /// Somebody who may sign in.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -42,6 +42,23 @@ impl Store {
         })
     }
 
+    /// Everything that is kept under a name, for whoever has to make sure that none of it gets out.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn secret_values(&self) -> Result<Vec<SecretString>, Error> {
+        self.read(|db| {
+            let mut statement = db.prepare("SELECT name, value FROM secrets")?;
+            let mut rows = statement.query([])?;
+            let mut values = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (name, sealed): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+                values.extend(self.vault().open(place(&name), &sealed).ok());
+            }
+            Ok(values)
+        })
+    }
+
     /// Forgets a secret. There need not be one.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! OBS Studio, set up by one press: where the person sits who asks, and nowhere else.
 
+use std::net::SocketAddr;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
+use brookbox_store::Input;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -76,6 +79,22 @@ pub(crate) struct ObsDone {
     can_restore: bool,
 }
 
+/// What is asked for, of which input, and where.
+struct Wish {
+    access: ObsAccess,
+    input: Input,
+    target: SocketAddr,
+}
+
+impl Wish {
+    async fn read(app: &App, connection: Connection, id: String, body: body::Json) -> Result<Self, Problem> {
+        let access = ObsAccess::read(body.fields()?)?;
+        let input = app.db(move |store| store.input(&id)).await?;
+        let target = obs::target(connection, access.port)?;
+        Ok(Self { access, input, target })
+    }
+}
+
 /// Sets up the OBS at the address of whoever asks.
 pub(crate) async fn set_up(
     State(app): State<App>,
@@ -85,23 +104,25 @@ pub(crate) async fn set_up(
     Path(id): Path<String>,
     body: body::Json,
 ) -> Result<Json<ObsDone>, Problem> {
-    let access = ObsAccess::read(body.fields()?)?;
-    let input = app.db(move |store| store.input(&id)).await?;
-    let target = obs::target(connection, access.port)?;
+    let Wish { access, input, target } = Wish::read(&app, connection, id, body).await?;
     let server = server(&headers, connection, app.engine.rtmp().port());
     let service = Service::custom(&server, &input.key);
-    let before = obs::set_service(target, access.password.as_ref(), &service, access.start).await?;
-    // Pressed twice, what is kept stays what was there before the first time.
     let name = kept_under(&input.id);
-    if !before.service.same_server(&service) {
-        let kept = json!({"address": target.ip(), "service": before.service.0.expose_secret()}).to_string().into();
+    let found = obs::find(target, access.password.as_ref()).await?;
+    // Kept before OBS is changed: were there no room for it, nothing would have happened. Pressed twice, it stays what was
+    // there before the first time.
+    if !found.before.service.same_server(&service) {
+        let kept =
+            json!({"address": target.ip(), "service": found.before.service.0.expose_secret()}).to_string().into();
         let name = name.clone();
         app.db(move |store| store.put_secret(&name, &kept)).await?;
     }
+    let version = found.before.version.clone();
+    found.set(&service, access.start).await?;
     let can_restore = kept(&app, name, connection).await?.is_some();
     let deed = Deed::ObsSetUp { input: &input.id, name: &input.name, address: target.ip() };
     app.note(deed.event(Some(&caller.user.username))).await;
-    Ok(Json(ObsDone { version: before.version, server: Some(server), can_restore }))
+    Ok(Json(ObsDone { version, server: Some(server), can_restore }))
 }
 
 /// Puts back what was there before.
@@ -112,18 +133,18 @@ pub(crate) async fn restore(
     Path(id): Path<String>,
     body: body::Json,
 ) -> Result<Json<ObsDone>, Problem> {
-    let access = ObsAccess::read(body.fields()?)?;
-    let input = app.db(move |store| store.input(&id)).await?;
-    let target = obs::target(connection, access.port)?;
+    let Wish { access, input, target } = Wish::read(&app, connection, id, body).await?;
     let name = kept_under(&input.id);
     let service = kept(&app, name.clone(), connection).await?;
     let service =
         service.ok_or_else(|| Problem::new(Code::NotFound).detail("Nothing is kept for the OBS at this address."))?;
-    let before = obs::set_service(target, access.password.as_ref(), &service, false).await?;
+    let found = obs::find(target, access.password.as_ref()).await?;
+    let version = found.before.version.clone();
+    found.set(&service, false).await?;
     app.db(move |store| store.delete_secret(&name)).await?;
     let deed = Deed::ObsPutBack { input: &input.id, address: target.ip() };
     app.note(deed.event(Some(&caller.user.username))).await;
-    Ok(Json(ObsDone { version: before.version, server: None, can_restore: false }))
+    Ok(Json(ObsDone { version, server: None, can_restore: false }))
 }
 
 fn kept_under(input: &str) -> String {

@@ -9,7 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::advice::{self, Advice};
-use crate::lookout::Lookout;
+use crate::jobs::Jobs;
+use crate::lookout::{Lookout, Noticed};
+use crate::resources::jobs::JobView;
+use crate::vitals::{Board, Vitals};
 
 /// The whole live state. Lists are objects by id. A field that is `null` may also be missing.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -32,10 +35,10 @@ pub(crate) struct Status {
     outputs: BTreeMap<String, OutputStatus>,
     /// What *Start sending* and *Stop sending* left behind.
     broadcast: Broadcast,
-    /// Long work under way, by job id.
-    jobs: BTreeMap<String, serde_json::Value>,
-    /// Measured on the hardware; empty where nothing is measured.
-    board: BTreeMap<String, serde_json::Value>,
+    /// Long work under way and what has ended within the last hour, by job id.
+    jobs: BTreeMap<String, JobView>,
+    /// What is measured of the machine, every ten seconds.
+    board: Board,
 }
 
 /// What *Start sending* and *Stop sending* left behind.
@@ -63,6 +66,8 @@ pub(crate) struct InputStatus {
     tracks: Vec<Track>,
     /// The loudest when it was last listened to (every 5 s, every second while it is quiet), dBFS; `null`: not measured.
     peak_dbfs: Option<f64>,
+    /// How much faster the publisher's clock runs than the box's, parts per million; `null`: not known, it takes two minutes.
+    clock_drift_ppm: Option<f64>,
     /// What a person would notice, without what is muted.
     alarms: Vec<Alarm>,
     /// Where the stream is not what it should be.
@@ -277,7 +282,14 @@ reason_codes! {
 
 impl Status {
     /// The engine's snapshot under a number and a time.
-    pub(crate) fn new(seq: u64, time: Time, snapshot: &relay::Snapshot, lookout: &Lookout) -> Self {
+    pub(crate) fn new(
+        seq: u64,
+        time: Time,
+        snapshot: &relay::Snapshot,
+        lookout: &Lookout,
+        jobs: &Jobs,
+        vitals: &Vitals,
+    ) -> Self {
         // Named one by one, so that a field added to the engine is not forgotten here. The lists that are not part of
         // the live state have addresses of their own.
         let relay::Snapshot { on_air_since, inputs, destinations, outputs, broadcast, sessions: _, refusals: _ } =
@@ -293,9 +305,22 @@ impl Status {
             destinations: by_id(destinations),
             outputs: by_id(outputs),
             broadcast: (*broadcast).into(),
-            jobs: BTreeMap::new(),
-            board: BTreeMap::new(),
+            jobs: jobs.shown().into_iter().map(|(id, job)| (id, job.into())).collect(),
+            board: vitals.now(),
         }
+    }
+
+    /// What is measured of the machine.
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// What was noticed of an input: alarms, advice, level and clock.
+    pub(crate) fn noticed(&self, input: &str) -> Option<serde_json::Value> {
+        let InputStatus { peak_dbfs, alarms, advice, clock_drift_ppm, .. } = self.inputs.get(input)?;
+        Some(serde_json::json!({
+            "peakDbfs": peak_dbfs, "alarms": alarms, "advice": advice, "clockDriftPpm": clock_drift_ppm,
+        }))
     }
 }
 
@@ -312,7 +337,9 @@ impl From<relay::BroadcastState> for Broadcast {
 impl InputStatus {
     fn new(id: &str, status: &relay::InputStatus, snapshot: &relay::Snapshot, lookout: &Lookout) -> Self {
         let relay::InputStatus { state, since, session, viewers, tracks } = status;
-        let (alarms, peak_dbfs) = lookout.of(id);
+        let noticed = lookout.of(id);
+        let advice = advice::of(id, status, snapshot, &noticed);
+        let Noticed { alarms, peak_dbfs, clock_drift_ppm, b_frames: _ } = noticed;
         Self {
             state: match state {
                 relay::InputState::None => InputState::None,
@@ -325,8 +352,9 @@ impl InputStatus {
             viewers: *viewers,
             tracks: tracks.iter().map(Into::into).collect(),
             peak_dbfs,
+            clock_drift_ppm,
             alarms: alarms.into_iter().map(|(code, since)| Alarm { code, since }).collect(),
-            advice: advice::of(id, status, snapshot),
+            advice,
         }
     }
 }

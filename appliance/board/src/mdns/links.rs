@@ -30,6 +30,14 @@ pub(super) fn list(services: &[Service]) -> BTreeMap<u32, (String, Served)> {
     links
 }
 
+/// The addresses of this machine, or those that are announced on one link.
+pub(super) fn addresses(on: Option<u32>) -> BTreeSet<IpAddr> {
+    let all = if_addrs::get_if_addrs().unwrap_or_default().into_iter();
+    all.filter(|interface| on.is_none() || (interface.index == on && is_announced(interface)))
+        .map(|interface| interface.ip())
+        .collect()
+}
+
 /// Whether an address is one that is announced on its link.
 pub(super) fn is_announced(interface: &Interface) -> bool {
     !interface.is_p2p() && is_local(interface.ip())

@@ -3,7 +3,8 @@
 //! There is one responder for each link, so that a link hears of its own addresses only: IPv4, and IPv6 link-local and
 //! unique local. Global IPv6 addresses are left out, because browsers refuse a public page what a private one may do;
 //! loopback is left out too. A name is probed for on a link before it is announced there. The box has one name: where
-//! another box answers to it on any link, all links go on to `NAME-2`, `NAME-3` …
+//! another box answers to it on any link, all links go on to `NAME-2`, `NAME-3` … Where two boxes have had one name, each
+//! on a network of its own, and the networks are joined, the one with the lower address gives way.
 
 mod changes;
 mod links;
@@ -25,6 +26,9 @@ const LABEL: usize = 63;
 /// After so many names were taken, the next is tried only after [`PATIENCE`] (RFC 6762, section 8.1).
 const HASTE: u32 = 15;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A rival who ought to give way is given so many times so long.
+const CONTESTS: u32 = 3;
+const CONTEST: Duration = Duration::from_secs(3);
 /// What changes together is looked at together.
 const SETTLING: Duration = Duration::from_millis(30);
 
@@ -67,7 +71,7 @@ pub async fn announce(wanted: watch::Receiver<Wanted>, told: watch::Sender<Annou
         taken: 0,
         links: BTreeMap::new(),
         generation: 0,
-        contested: false,
+        contests: 0,
         hold_until: None,
         news,
         told,
@@ -83,8 +87,8 @@ struct Announcer {
     links: BTreeMap<u32, Link>,
     /// Counts responders, so that late news of one that was ended are told from those of its successor.
     generation: u64,
-    /// Whether the name was found with somebody else once, after it had been probed for.
-    contested: bool,
+    /// How often the name was found with a rival who ought to give way and did not yet.
+    contests: u32,
     /// Nothing is announced until then.
     hold_until: Option<Instant>,
     news: mpsc::Sender<(u32, u64, News)>,
@@ -100,6 +104,10 @@ struct Link {
 }
 
 impl Link {
+    fn reporter(&self, index: u32, to: &mpsc::Sender<(u32, u64, News)>) -> Reporter {
+        Reporter { index, generation: self.generation, to: to.clone() }
+    }
+
     fn end(self) -> Option<End> {
         self.responder.map(Responder::end)
     }
@@ -184,7 +192,7 @@ impl Announcer {
         self.now = new;
         if renamed {
             self.taken = 0;
-            self.contested = false;
+            self.contests = 0;
             self.hold_until = None;
             self.end_all().await;
             self.look();
@@ -221,24 +229,29 @@ impl Announcer {
             News::Taken => self.give_way(index).await,
             // What was heard may be an address that the box had before.
             News::Heard(addresses) if !is_own(&addresses) => {
-                let reporter = Reporter { index, generation, to: self.news.clone() };
-                tokio::spawn(responder::ask(host, reporter));
+                tokio::spawn(responder::ask(host, link.reporter(index, &self.news)));
             }
             News::Heard(_) => {}
             News::Holders(holders) => {
-                let (name, served, was_asked) = (link.name.clone(), link.served.clone(), link.responder.is_none());
-                match (is_own(&holders), was_asked) {
-                    (true, true) => self.begin(index, name, served, false),
-                    (true, false) => {}
-                    (false, true) => self.give_way(index).await,
-                    (false, false) if holders.is_empty() => {}
-                    // Both had the name, each on a network of its own. Whoever loses the probing gives way; a rival that
-                    // does not probe keeps the name.
-                    (false, false) if !self.contested => {
-                        self.contested = true;
-                        self.begin(index, name, served, true);
+                let (name, served) = (link.name.clone(), link.served.clone());
+                match (is_own(&holders), &mut link.responder) {
+                    (true, None) => self.begin(index, name, served, false),
+                    (false, None) => self.give_way(index).await,
+                    (true, Some(_)) => self.contests = 0,
+                    (false, Some(_)) if holders.is_empty() => self.contests = 0,
+                    // Both had the name, each on a network of its own. Whoever would lose the probing gives way (RFC 6762,
+                    // section 8.2); the other says that it is here, lest it was not heard. A rival who ought to give way
+                    // and does not keeps the name all the same.
+                    (false, Some(responder)) if self.contests < CONTESTS && outranks(index, &holders) => {
+                        self.contests += 1;
+                        responder.update(&host, &self.now);
+                        let reporter = link.reporter(index, &self.news);
+                        tokio::spawn(async move {
+                            tokio::time::sleep(CONTEST).await;
+                            responder::ask(host, reporter).await;
+                        });
                     }
-                    (false, false) => self.give_way(index).await,
+                    (false, Some(_)) => self.give_way(index).await,
                 }
             }
         }
@@ -248,7 +261,7 @@ impl Announcer {
     async fn give_way(&mut self, index: u32) {
         let taken = self.label();
         self.taken = self.taken.saturating_add(1);
-        self.contested = false;
+        self.contests = 0;
         tracing::warn!(
             link = self.links.get(&index).map(|link| &link.name),
             taken = format!("{taken}.local"),
@@ -286,8 +299,21 @@ impl Announcer {
 
 /// Whether these are addresses, and all of them this machine's.
 fn is_own(addresses: &BTreeSet<IpAddr>) -> bool {
-    let own: BTreeSet<_> = if_addrs::get_if_addrs().unwrap_or_default().iter().map(if_addrs::Interface::ip).collect();
-    !addresses.is_empty() && addresses.is_subset(&own)
+    !addresses.is_empty() && addresses.is_subset(&links::addresses(None))
+}
+
+/// Whether the box's addresses on this link are above a rival's: the one who has the greater keeps the name.
+fn outranks(index: u32, holders: &BTreeSet<IpAddr>) -> bool {
+    let rivals = holders - &links::addresses(None);
+    is_above(&links::addresses(Some(index)), &rivals)
+}
+
+/// Compares by the first kind of address that both have, so that two who compare each other come to one result even where
+/// one has heard only some of the other's.
+fn is_above(own: &BTreeSet<IpAddr>, rivals: &BTreeSet<IpAddr>) -> bool {
+    let greatest = |of: &BTreeSet<IpAddr>, v4| of.iter().rev().find(|address| address.is_ipv4() == v4).copied();
+    let compared = [true, false].into_iter().find_map(|v4| Some(greatest(own, v4)? > greatest(rivals, v4)?));
+    compared.unwrap_or(false)
 }
 
 /// The label to announce when so many before it are taken.
@@ -302,6 +328,16 @@ fn label(name: &str, taken: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_boxes_exactly_one_keeps_the_name() {
+        let set = |addresses: &[&str]| addresses.iter().map(|address| address.parse().unwrap()).collect();
+        let low: BTreeSet<IpAddr> = set(&["10.0.0.9", "fe80::9"]);
+        for high in [set(&["10.0.0.10", "fe80::1"]), set(&["10.0.0.10"]), set(&["fe80::a", "fd00::1"])] {
+            assert!(is_above(&high, &low) && !is_above(&low, &high), "{high:?}");
+        }
+        assert!(!is_above(&set(&["10.0.0.1"]), &set(&["fe80::1"])), "nothing to compare: nobody insists");
+    }
 
     #[test]
     fn names_that_are_taken_give_way_to_numbers() {

@@ -18,8 +18,9 @@ use crate::mdns::{Service, Wanted};
 const LOOK_EVERY: u32 = 1;
 /// Longest that a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(300);
-/// How long the answers to "who has this name?" are waited for, ms.
-const ASK_MS: u64 = 600;
+/// How long the answers to "who has this name?" are waited for, ms. Within a second of its last answer a responder need not
+/// say it again (RFC 6762, section 6), so the question has to be put a second time, which the library does after one.
+const ASK_MS: u64 = 1800;
 
 /// What a responder tells.
 #[derive(Debug)]
