@@ -100,6 +100,14 @@ test("the gallery", async () => {
     await open(`/${screen}`);
     await shoot(screen);
   }
+  await open("/diagnostics");
+  await page.getByText("Raw log").click();
+  await page.getByRole("list", { name: "Raw log" }).waitFor();
+  await shoot("diagnostics-log");
+  await open("/diagnostics/support");
+  await page.getByRole("button", { name: "Make support file" }).click();
+  await page.getByRole("link", { name: /^Download/ }).waitFor();
+  await shoot("support-file");
   await open("/people/new");
   await shoot("person-new");
   await open("/");

@@ -17,6 +17,7 @@ export const SCREENS = [
   "/encoders",
   "/recordings",
   "/diagnostics",
+  "/diagnostics/support",
   "/system",
   "/people",
   "/people/new",

@@ -55,6 +55,11 @@ export const box = {
   block: (address: string) => call("post", "/api/v1/refusals/{address}/block", { path: { address } }),
   unblock: (address: string) => call("delete", "/api/v1/refusals/{address}/block", { path: { address } }),
 
+  supportParts: () => call("get", "/api/v1/system/support-file"),
+  makeSupportFile: () => call("post", "/api/v1/system/support-file"),
+  endJob: (id: string) => call("delete", "/api/v1/jobs/{id}", { path: { id } }),
+  log: (query: { level?: string; text?: string; limit?: number }) => call("get", "/api/v1/system/logs", { query }),
+
   platforms: () => call("get", "/api/v1/platforms"),
   destinations: () => call("get", "/api/v1/destinations"),
   addDestination: (body: NewDestination) => call("post", "/api/v1/destinations", { body }),

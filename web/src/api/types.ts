@@ -24,6 +24,10 @@ export type Input = Schema["InputView"];
 export type Session = Schema["Session"];
 export type Refusal = Schema["Refusal"];
 
+export type Job = Schema["JobView"];
+export type LogEntry = Schema["LogEntry"];
+export type SupportPart = Schema["SupportPart"];
+
 export type Platform = Schema["Platform"];
 export type Destination = Schema["DestinationView"];
 export type NewDestination = Schema["NewDestination"];

@@ -36,6 +36,7 @@ export function sectionOf(here: Route): Route["screen"] {
   const belongs: Partial<Record<Route["screen"], Route["screen"]>> = {
     destination: "destinations",
     person: "people",
+    support: "diagnostics",
   };
   return belongs[here.screen] ?? here.screen;
 }

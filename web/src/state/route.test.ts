@@ -9,6 +9,7 @@ test.each([
   ["/destinations/new", { screen: "destination", id: null }],
   ["/destinations/a%2Fb", { screen: "destination", id: "a/b" }],
   ["/destinations/%", { screen: "destination", id: "%" }],
+  ["/diagnostics/support", { screen: "support" }],
   ["/diagnostics/x", { screen: "none" }],
   ["/constructor/x", { screen: "none" }],
   ["/destinations/a/b", { screen: "none" }],

@@ -28,7 +28,7 @@ export const STEPS = ["name", "network", "check", "destination", "obs", "live"] 
 export type Step = (typeof STEPS)[number];
 
 export type Route =
-  | { screen: "live" | Plain | "none" }
+  | { screen: "live" | Plain | "support" | "none" }
   | { screen: (typeof ITEMS)[ItemFolder]; id: string | null }
   | { screen: "setup"; step: Step };
 
@@ -41,6 +41,7 @@ export function route(path: string): Route {
     if (Object.hasOwn(ITEMS, first)) {
       return { screen: ITEMS[first as ItemFolder], id: second === "new" ? null : decode(second) };
     }
+    if (first === "diagnostics" && second === "support") return { screen: "support" };
     const step = STEPS.find((one) => one === second);
     if (first === "setup" && step) return { screen: "setup", step };
     return { screen: "none" };

@@ -62,6 +62,15 @@ describe("headline", () => {
     expect(say(status({ a: off }, noticed)).said).toMatch(/sent nowhere/);
   });
 
+  test("the box itself is the worst cause", () => {
+    const board = { alarms: [{ code: "undervoltage", since: "2026-11-21T20:45:30Z" }] };
+    expect(say(status({ a: live, b: retrying }, { board }))).toEqual({
+      said: "Live on *1 of 2* | The power supply of the box is too weak.",
+      tone: "warn",
+      row: undefined,
+    });
+  });
+
   test("one that waits for a press is no fault", () => {
     expect(say(status({ a: live, b: waiting }), [manual("b")]).said).toBe(
       "Live on 1 | 1 place waits for Start sending.",

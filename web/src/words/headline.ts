@@ -3,7 +3,8 @@ import type { Reach } from "../live/link";
 import type { Centre } from "../ui/ring";
 import { isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
 import { ago, duration, list, timeWithSeconds } from "./format";
-import { language, t } from "./i18n";
+import type { Key } from "./catalogue";
+import { knows, language, t, tell } from "./i18n";
 import { reasonSentence } from "./reason";
 
 /** The state of everything in one sentence, and at most one cause in a second one. */
@@ -36,7 +37,16 @@ export function unreachable(lastSeen: number | null): Headline {
   };
 }
 
-export function headline({ status, places, now }: Known): Headline {
+export function headline(known: Known): Headline {
+  const told = ofStream(known);
+  // Of all causes the box itself is the worst: whatever else fails may come from it.
+  const alarm = known.status.board.alarms.find(({ code }) => knows(`why.box_${code}`));
+  if (!alarm) return told;
+  const { row: _, rest: __, ...line } = told;
+  return { ...line, why: tell(`why.box_${alarm.code}` as Key, {}), tone: line.tone === "bad" ? "bad" : "warn" };
+}
+
+function ofStream({ status, places, now }: Known): Headline {
   if (places.length === 0) return quiet(t("headline.noDestinations"), t("why.noDestinations"));
   const input = mainInput(status);
   const program = programName(input?.session?.program);
