@@ -17,7 +17,7 @@ const PICTURES = {
     rate: ["-b:v", "1500k"],
   },
   show: {
-    source: `gradients=size=1280x720:rate=30:n=4:c0=0x0d1b2a:c1=0x1d6b5c:c2=0xe0a458:c3=0x30162b:seed=7:speed=0.01,noise=alls=6:allf=t`,
+    source: `gradients=size=1280x720:rate=30:n=4:c0=0x0d1b2a:c1=0x1d6b5c:c2=0xe0a458:c3=0x30162b:seed=7:speed=0.01`,
     sound: TONE,
     rate: ["-b:v", "4500k", "-maxrate", "4500k", "-bufsize", "4500k", "-x264-params", "nal-hrd=cbr"],
   },

@@ -9,6 +9,8 @@ test.each([
   ["/destinations/new", { screen: "destination", id: null }],
   ["/destinations/a%2Fb", { screen: "destination", id: "a/b" }],
   ["/destinations/%", { screen: "destination", id: "%" }],
+  ["/profiles/new", { screen: "profile", id: null }],
+  ["/tell/7", { screen: "listener", id: "7" }],
   ["/diagnostics/support", { screen: "support" }],
   ["/diagnostics/x", { screen: "none" }],
   ["/constructor/x", { screen: "none" }],

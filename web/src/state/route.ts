@@ -5,6 +5,8 @@ const PLAIN = [
   "encoders",
   "recordings",
   "diagnostics",
+  "profiles",
+  "tell",
   "system",
   "people",
   "help",
@@ -16,6 +18,8 @@ const PLAIN = [
 const ITEMS = {
   destinations: "destination",
   people: "person",
+  profiles: "profile",
+  tell: "listener",
 } as const;
 
 type ItemFolder = keyof typeof ITEMS;
@@ -28,11 +32,12 @@ export const STEPS = ["name", "network", "check", "destination", "obs", "live"] 
 export type Step = (typeof STEPS)[number];
 
 export type Route =
-  | { screen: "live" | Plain | "support" | "none" }
+  | { screen: "live" | Plain | "none" }
+  | { screen: "support" }
   | { screen: (typeof ITEMS)[ItemFolder]; id: string | null }
   | { screen: "setup"; step: Step };
 
-/** The screen at a path; the `id` of a destination or person is `null` for a new one. */
+/** The screen at a path; the `id` of a destination, person, profile or listener is `null` for a new one. */
 export function route(path: string): Route {
   const [first, second, ...rest] = path.split("/").filter(Boolean);
   if (first === undefined) return { screen: "live" };
