@@ -1,12 +1,56 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
+import { flvOnly } from "./scripts/flv-only.ts";
 
 // `npm run dev` serves the page with hot reload and hands the API on to a running box. The box takes writes only from
 // its own origin, so the proxy speaks as that origin.
 const box = process.env["BROOKBOX_URL"] ?? "http://127.0.0.1:8080";
 
+const BASE =
+  /node_modules\/svelte|src\/words\/(i18n|catalogue|format)\.ts|src\/api\/(request|problem)|src\/frame\/Lazy|src\/ui\/(Brand|Icon|icons)\.|src\/state\/language/;
+
+/** Where the parts of the first screen lie, and what of these folders is not of it. */
+const FIRST: Readonly<Record<string, readonly string[]>> = {
+  api: [],
+  brook: [],
+  frame: [],
+  live: ["BoxLine", "Checklist", "LostHelp"],
+  state: ["draft", "events", "machine", "order", "wrongs"],
+  words: ["browser", "event", "job", "machine", "password", "picture-check", "profile", "refusal"],
+  ui: [
+    ...[
+      "Alarms",
+      "Card",
+      "Check",
+      "ConfirmPassword",
+      "DestinationEditor",
+      "Dialog",
+      "Door",
+      "EventList",
+      "Field",
+      "Findings",
+    ],
+    ...["focus", "JobProgress", "KeyHelp", "LanguageChoice", "Lead", "NetworkFacts", "NewKey", "PlatformLimits"],
+    ...["PlatformTiles", "Qr", "Refusals", "SecretInput", "Sessions", "Strength", "Tabs", "TextField"],
+  ],
+};
+/** Fetched by whoever opens them, each by itself. */
+const ALONE =
+  /node_modules|\/src\/(player|styles|watch|screens\/(setup|Watch))|\/src\/words\/(de|en|es|fr|ja)\.|\/src\/main/;
+
+function isFirst(id: string): boolean {
+  const [path, folder = "", name = ""] = /\/src\/(?:(\w+)\/)?([\w-]+)/.exec(id) ?? [];
+  if (path === undefined || ALONE.test(id)) return false;
+  if (folder === "" || (folder === "screens" && ["Live", "NotFound", "Away"].includes(name))) return true;
+  return FIRST[folder] !== undefined && !FIRST[folder].includes(name);
+}
+
+function isLater(id: string): boolean {
+  return /\/src\//.test(id) && !ALONE.test(id) && !isFirst(id);
+}
+
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), flvOnly()],
   server: {
     proxy: {
       "/api": { target: box, changeOrigin: true, ws: true, headers: { origin: box } },
@@ -25,19 +69,10 @@ export default defineConfig({
         // Few large files pack better than many small ones: what every page has, and what everybody has who is signed in.
         codeSplitting: {
           groups: [
-            {
-              name: "base",
-              test: /node_modules\/svelte|src\/words\/(i18n|catalogue|format)\.ts|src\/api\/(request|problem)|src\/frame\/Lazy|src\/ui\/(Brand|Icon|icons)\.|src\/state\/language/,
-            },
-            {
-              name: "page",
-              test: /src\/(App|Shell|api|brook|frame|live|state\/(?!draft))|src\/words\/(?!(de|en|es|fr|ja|browser|password|picture-check)\.)|src\/screens\/Live|src\/ui\/(?!Check|Confirm|Destination|Dialog|Door|Field|KeyHelp|Language|Lead|NewKey|Platform[ST]|Qr|Refusals|SecretInput|Sessions|Strength|Tabs|TextField|focus)/,
-            },
+            { name: "base", test: BASE },
+            { name: "page", test: (id) => isFirst(id) },
             // What comes after the first screen: small parts of one kind in one file.
-            {
-              name: "screens",
-              test: /src\/(screens\/(?!Live|Watch|NotFound|Away|setup)|people|history|obs|state\/draft|ui\/|words\/(browser|password|picture-check))/,
-            },
+            { name: "screens", test: (id) => isLater(id) },
           ],
         },
       },

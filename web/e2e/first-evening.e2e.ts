@@ -1,22 +1,19 @@
-import { createServer, type Server } from "node:net";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { inspect, launch, openPage, pasted } from "./browser";
-import { Daemon } from "./daemon";
 import { Publisher } from "./publisher";
+import { OWNER, Stage } from "./stage";
 
 // A person's first evening with a box, in a real browser against the real program: what they press and what they read.
 
-const PASSWORD = "three plain words";
-const box = new Daemon();
-const peer = new Daemon();
+const PASSWORD = OWNER.password;
+const stage = new Stage();
+const { box, peer } = stage;
 let browser: Browser;
 let page: Page;
 let faults: string[];
-let closes: Server;
-let publisher: Publisher | undefined;
 /** Secrets that no screen may show unless it is asked to. */
-const secrets: string[] = [];
+const { secrets } = stage;
 
 const row = (name: string) =>
   page.locator("li[id^=row-]").filter({ has: page.getByRole("heading", { name, exact: true }) });
@@ -28,27 +25,20 @@ const says = async (pattern: RegExp, ms = 8000) =>
   expect.poll(() => headline().innerText(), { timeout: ms }).toMatch(pattern);
 
 beforeAll(async () => {
-  await Promise.all([box.start(), peer.start()]);
-  await peer.claim();
+  [browser] = await Promise.all([launch(), stage.start()]);
   secrets.push(await peer.key());
-  // A server that takes every connection and ends it at once.
-  closes = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve) => closes.listen(0, "127.0.0.1", resolve));
-  browser = await launch();
   ({ page, faults } = await openPage(browser));
 });
 
 afterAll(async () => {
-  await publisher?.stop("SIGKILL");
   await browser?.close();
-  closes?.close();
-  await Promise.all([box.remove(), peer.remove()]);
+  await stage.strike();
 });
 
 afterEach(async () => {
   expect(faults).toEqual([]);
   const seen = await page.evaluate(() => document.documentElement.outerHTML);
-  for (const secret of [...secrets, PASSWORD]) expect(seen.includes(secret), "a secret is on the page").toBe(false);
+  for (const secret of secrets) expect(seen.includes(secret), "a secret is on the page").toBe(false);
 });
 
 describe("set-up", () => {
@@ -81,6 +71,9 @@ describe("set-up", () => {
     await inspect(page, "setup-name-refused");
     await field("Name of the box").fill("river-street");
     await page.keyboard.press("Enter");
+    await says(/^(Connected by cable|How the box is connected)/);
+    await inspect(page, "setup-network");
+    await page.getByRole("link", { name: "Next" }).click();
     await says(/^This box is ready/);
     await inspect(page, "setup-check");
   });
@@ -206,15 +199,37 @@ describe("destinations", () => {
   test("address and key pasted together are sorted into their fields", async () => {
     await page.getByRole("link", { name: "Add" }).click();
     await field("Name").fill("Hangs up");
-    await field("Stream key").fill(`rtmp://127.0.0.1:${port(closes)}/app/some-key`);
+    await field("Stream key").fill(`${stage.hangsUp}/some-key`);
     await field("Name").focus();
-    expect(await field("Server").inputValue()).toBe(`rtmp://127.0.0.1:${port(closes)}/app`);
+    expect(await field("Server").inputValue()).toBe(stage.hangsUp);
     expect(await field("Stream key").inputValue()).toBe("some-key");
     await field("This server is in my own network").check();
     await field("Switch it on at once").uncheck();
     await button("Save").click();
     await says(/^2 places, 1 switched on/);
     await inspect(page, "destinations");
+  });
+
+  test("their order is changed by the keyboard and by dragging, and the box keeps it", async () => {
+    const names = () => page.locator("main li h2").allInnerTexts();
+    const stored = async () => {
+      const all = await box.api<{ name: string; position: number }[]>("GET", "/destinations");
+      return all.sort((a, b) => a.position - b.position).map(({ name }) => name);
+    };
+    await button("Move Hangs up").press("ArrowUp");
+    await page.getByText("Hangs up is number 1 of 2 now.").waitFor();
+    expect(await names()).toEqual(["Hangs up", "Club"]);
+    await expect.poll(stored).toEqual(["Hangs up", "Club"]);
+    expect(await button("Move Hangs up").evaluate((grip) => grip === document.activeElement)).toBe(true);
+    const from = (await button("Move Hangs up").boundingBox())!;
+    const to = (await button("Move Club").boundingBox())!;
+    await page.mouse.move(from.x + 10, from.y + 10);
+    await page.mouse.down();
+    await page.mouse.move(to.x + 10, to.y + to.height, { steps: 5 });
+    await page.mouse.up();
+    await expect.poll(stored).toEqual(["Club", "Hangs up"]);
+    await page.reload();
+    await expect.poll(names).toEqual(["Club", "Hangs up"]);
   });
 });
 
@@ -223,7 +238,7 @@ describe("on air", () => {
     await go("Live");
     await says(/^Ready\. Waiting for OBS/);
     await inspect(page, "live-ready");
-    publisher = new Publisher(`rtmp://${box.rtmp}/live/${await box.key()}`);
+    await stage.publish();
     await says(/^Live on 1$/, 15_000);
     await row("Club").getByText("Live", { exact: true }).waitFor();
     await expect
@@ -381,7 +396,7 @@ describe("out of reach", () => {
   });
 
   test("a killed box as well, with its sign-in and its destinations", async () => {
-    await publisher?.stop("SIGKILL");
+    await stage.publisher?.stop("SIGKILL");
     await box.stop("SIGKILL");
     await go("Input");
     await page.getByRole("alert").getByText("Can’t reach the box").waitFor({ timeout: 5000 });
@@ -457,10 +472,4 @@ async function destination(name: string): Promise<DestinationLine> {
 
 async function sent(name: string): Promise<number> {
   return (await destination(name)).framesSent;
-}
-
-function port(server: Server): number {
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server does not listen");
-  return address.port;
 }

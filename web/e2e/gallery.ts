@@ -1,11 +1,10 @@
 import { mkdirSync } from "node:fs";
-import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./browser";
-import { Daemon } from "./daemon";
 import { Publisher } from "./publisher";
+import { OWNER, Stage } from "./stage";
 
 // Every screen, in both themes and two sizes, into one folder. All of it is real: a box, a stream, servers that take it.
 
@@ -15,31 +14,22 @@ const SIZES = [
   { width: 1280, height: 800 },
   { width: 390, height: 844 },
 ];
-const PASSWORD = "three plain words";
 
-const box = new Daemon();
-const peer = new Daemon();
+const stage = new Stage();
+const { box } = stage;
 let browser: Browser;
 let page: Page;
 let faults: string[];
-let closes: Server;
-let publisher: Publisher | undefined;
 
 beforeAll(async () => {
   mkdirSync(FOLDER, { recursive: true });
-  await Promise.all([box.start(), peer.start()]);
-  await peer.claim();
-  closes = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve) => closes.listen(0, "127.0.0.1", resolve));
-  browser = await launch();
+  [browser] = await Promise.all([launch(), stage.start()]);
   ({ page, faults } = await openPage(browser));
 });
 
 afterAll(async () => {
-  await publisher?.stop("SIGKILL");
   await browser?.close();
-  closes?.close();
-  await Promise.all([box.remove(), peer.remove()]);
+  await stage.strike();
 });
 
 async function shoot(name: string): Promise<void> {
@@ -55,23 +45,26 @@ async function shoot(name: string): Promise<void> {
 }
 
 const open = async (path: string) => {
-  await page.goto(`http://${box.http}${path}`);
+  await page.goto(stage.address(path));
   await page.getByRole("heading", { level: 1 }).waitFor();
   await page.waitForTimeout(400);
 };
 
 test("the gallery", async () => {
-  await page.goto(`http://${box.http}/`);
-  await page.getByRole("heading", { level: 1 }).waitFor();
+  await open("/");
   await shoot("setup-1-language");
-  await box.api("POST", "/setup", { username: "mara", password: PASSWORD, boxName: "river-street" });
+  await open("/setup/claim");
+  await page.getByLabel("Your name").fill(OWNER.username);
+  await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
+  await shoot("setup-2-claim");
+  await stage.claim();
   await open("/login");
   await shoot("sign-in");
-  await page.getByLabel("Your name").fill("mara");
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByLabel("Your name").fill(OWNER.username);
+  await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
   await page.keyboard.press("Enter");
   await page.getByRole("navigation").waitFor();
-  for (const [index, step] of ["name", "check", "destination", "obs", "live"].entries()) {
+  for (const [index, step] of ["name", "network", "check", "destination", "obs", "live"].entries()) {
     await open(`/setup/${step}`);
     await shoot(`setup-${index + 3}-${step}`);
   }
@@ -81,40 +74,22 @@ test("the gallery", async () => {
   await shoot("destinations-empty");
   await open("/destinations/new");
   await shoot("destination-new");
-
-  await box.api("DELETE", "/system/claim");
-  const closing = `rtmp://127.0.0.1:${(closes.address() as { port: number }).port}/app`;
-  const names = ["YouTube", "Twitch", "Kick", "Parish website", "Facebook"];
-  for (const [index, name] of names.entries()) {
-    const input = await peer.api<{ id: string }>("POST", "/inputs", { name });
-    const { key } = await peer.api<{ key: string }>("POST", `/inputs/${input.id}/key`);
-    await box.api("POST", "/destinations", {
-      name,
-      platform: "custom",
-      url: name === "Kick" ? closing : `rtmp://${peer.rtmp}/live`,
-      key,
-      allowLocal: true,
-      enabled: name !== "Facebook" && name !== "Kick",
-      startMode: "withStream",
-      position: index + 1,
-    });
-  }
+  await stage.addPlaces(5, ["Kick", "Facebook"]);
   await open("/");
   await shoot("live-ready");
-  publisher = new Publisher(`rtmp://${box.rtmp}/live/${await box.key()}`);
-  await expect
-    .poll(() => page.getByRole("heading", { level: 1 }).innerText(), { timeout: 20_000 })
-    .toMatch(/^Live on 3/);
-  await page.waitForTimeout(20_000);
+  await stage.publish("show");
+  const says = (pattern: RegExp) =>
+    expect.poll(() => page.getByRole("heading", { level: 1 }).innerText(), { timeout: 20_000 }).toMatch(pattern);
+  await says(/^Live on 3/);
+  await page.mouse.click(700, 5);
+  await page.waitForTimeout(60_000);
   await shoot("live-good");
-  const all = await box.api<{ id: string; name: string }[]>("GET", "/destinations");
-  const id = (name: string) => all.find((one) => one.name === name)?.id ?? "";
-  await box.api("POST", `/destinations/${id("Kick")}/on`);
+  await box.api("POST", `/destinations/${stage.trouble}/on`);
   await page.waitForTimeout(6000);
   await shoot("live-trouble");
   await open("/destinations");
   await shoot("destinations");
-  await open(`/destinations/${id("Kick")}`);
+  await open(`/destinations/${stage.trouble}`);
   await shoot("destination-edit");
   const stranger = new Publisher(`rtmp://${box.rtmp}/live/this-key-is-wrong-0000`);
   await open("/input");
@@ -125,6 +100,14 @@ test("the gallery", async () => {
     await open(`/${screen}`);
     await shoot(screen);
   }
+  await open("/diagnostics");
+  await page.getByText("Raw log").click();
+  await page.getByRole("list", { name: "Raw log" }).waitFor();
+  await shoot("diagnostics-log");
+  await open("/diagnostics/support");
+  await page.getByRole("button", { name: "Make support file" }).click();
+  await page.getByRole("link", { name: /^Download/ }).waitFor();
+  await shoot("support-file");
   await open("/people/new");
   await shoot("person-new");
   await open("/");
@@ -132,7 +115,7 @@ test("the gallery", async () => {
   await page.waitForTimeout(2500);
   await shoot("live-stopped");
   await box.api("POST", "/broadcast/start");
-  await publisher.stop("SIGKILL");
+  await stage.publisher?.stop("SIGKILL");
   await page.waitForTimeout(8000);
   await shoot("live-lost");
   box.pause();

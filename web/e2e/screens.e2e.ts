@@ -71,23 +71,3 @@ test("from right to left, and with longer words, nothing is cut either", async (
   expect(faults).toEqual([]);
   await page.context().close();
 }, 200_000);
-
-test("three tabs with a preview all keep moving", async () => {
-  const { page, faults } = await stage.visit(browser);
-  const tabs = [page, await page.context().newPage(), await page.context().newPage()];
-  for (const tab of tabs) await tab.goto(stage.address("/"));
-  const at = (tab: typeof page) => tab.locator("video").evaluate((video) => (video as HTMLVideoElement).currentTime);
-  for (const tab of tabs) {
-    await tab.bringToFront();
-    await expect.poll(() => at(tab).catch(() => 0), { timeout: 15_000 }).toBeGreaterThan(0);
-  }
-  const before = await Promise.all(tabs.map(at));
-  await page.waitForTimeout(3000);
-  for (const [index, tab] of tabs.entries()) {
-    await tab.bringToFront();
-    await expect.poll(() => at(tab), { timeout: 10_000 }).toBeGreaterThan(before[index]! + 1);
-    await tab.getByText(/^Preview, [\d.]+ s behind$/).waitFor();
-  }
-  expect(faults).toEqual([]);
-  await page.context().close();
-});

@@ -17,6 +17,7 @@ export const SCREENS = [
   "/encoders",
   "/recordings",
   "/diagnostics",
+  "/diagnostics/support",
   "/system",
   "/people",
   "/people/new",
@@ -24,6 +25,7 @@ export const SCREENS = [
   "/about",
   "/more",
   "/setup/name",
+  "/setup/network",
   "/setup/check",
   "/setup/destination",
   "/setup/obs",
@@ -31,43 +33,78 @@ export const SCREENS = [
   "/nothing",
 ];
 
-/** A real evening: a box with a stream, three places that take it, one that hangs up, one that is off. */
+/** Places that take the stream, one that hangs up, and one that nobody switched on. */
+const PLACES = [
+  { name: "Twitch", platform: "twitch" },
+  { name: "Trovo", platform: "trovo" },
+  { name: "Kick", platform: "kick" },
+  { name: "Parish website", platform: "custom" },
+  { name: "Facebook", platform: "facebook" },
+] as const;
+
+/** A real evening: a box, a server that takes streams, and one that ends every connection at once. */
 export class Stage {
   readonly box = new Daemon();
   readonly peer = new Daemon();
   readonly #closes: Server = createServer((socket) => socket.destroy());
   publisher: Publisher | undefined;
   /** Secrets that no screen may show. */
-  secrets: string[] = [OWNER.password];
+  readonly secrets: string[] = [OWNER.password];
+  /** The place that hangs up. */
   trouble = "";
 
-  async raise(): Promise<void> {
-    const { box, peer } = this;
-    await Promise.all([box.start(), peer.start()]);
-    await peer.claim();
+  /** The box with its owner, its places and its stream. */
+  async raise({ places = PLACES.length, off = ["Facebook"] }: { places?: number; off?: string[] } = {}): Promise<void> {
+    await this.start();
+    await this.claim();
+    await this.addPlaces(places, off);
+    await this.publish();
+  }
+
+  /** Everything but a claimed box. */
+  async start(): Promise<void> {
+    await Promise.all([this.box.start(), this.peer.start()]);
+    await this.peer.claim();
     await new Promise<void>((resolve) => this.#closes.listen(0, "127.0.0.1", resolve));
-    await box.api("POST", "/setup", { ...OWNER, boxName: "river-street" });
-    await box.api("DELETE", "/system/claim");
-    const hangsUp = `rtmp://127.0.0.1:${(this.#closes.address() as { port: number }).port}/app`;
-    for (const [index, name] of ["YouTube", "Twitch", "Kick", "Parish website", "Facebook"].entries()) {
-      const input = await peer.api<{ id: string }>("POST", "/inputs", { name });
-      const { key } = await peer.api<{ key: string }>("POST", `/inputs/${input.id}/key`);
+  }
+
+  async claim(): Promise<void> {
+    await this.box.api("POST", "/setup", { ...OWNER, boxName: "river-street" });
+    await this.box.api("DELETE", "/system/claim");
+  }
+
+  /** A server that takes every connection and ends it at once. */
+  get hangsUp(): string {
+    return `rtmp://127.0.0.1:${(this.#closes.address() as { port: number }).port}/app`;
+  }
+
+  async addPlaces(count: number = PLACES.length, off: readonly string[] = []): Promise<void> {
+    const more = Array.from({ length: Math.max(0, count - PLACES.length) }, (_, index) => ({
+      name: `Club ${index + 1}`,
+      platform: "custom",
+    }));
+    for (const [index, { name, platform }] of [...PLACES, ...more].slice(0, count).entries()) {
+      const input = await this.peer.api<{ id: string }>("POST", "/inputs", { name });
+      const { key } = await this.peer.api<{ key: string }>("POST", `/inputs/${input.id}/key`);
       this.secrets.push(key);
-      const { id } = await box.api<{ id: string }>("POST", "/destinations", {
+      const { id } = await this.box.api<{ id: string }>("POST", "/destinations", {
         name,
-        platform: "custom",
-        url: name === "Kick" ? hangsUp : `rtmp://${peer.rtmp}/live`,
+        platform,
+        url: name === "Kick" ? this.hangsUp : `rtmp://${this.peer.rtmp}/live`,
         key,
         allowLocal: true,
-        enabled: name !== "Facebook",
+        enabled: !off.includes(name),
         startMode: "withStream",
         position: index + 1,
       });
       if (name === "Kick") this.trouble = id;
     }
-    const key = await box.key();
+  }
+
+  async publish(picture?: ConstructorParameters<typeof Publisher>[1]): Promise<void> {
+    const key = await this.box.key();
     this.secrets.push(key);
-    this.publisher = new Publisher(`rtmp://${box.rtmp}/live/${key}`);
+    this.publisher = new Publisher(`rtmp://${this.box.rtmp}/live/${key}`, picture);
   }
 
   async strike(): Promise<void> {

@@ -51,6 +51,8 @@ describe.each(runs)("the set-up by $way at $size.width", ({ size, way }) => {
       await hand.press(page.getByRole("button", { name: "Claim this box" }));
       await says(/^What should this box be called/);
       await hand.press(page.getByRole("button", { name: "Next" }));
+      await says(/^(Connected by cable|How the box is connected)/);
+      await hand.press(page.getByRole("link", { name: "Next" }));
       await says(/^This box is ready/);
       await hand.press(page.getByRole("link", { name: "Next" }));
 

@@ -11,6 +11,7 @@ const COMPRESSIBLE = new Set([".html", ".js", ".css", ".svg", ".json", ".txt"]);
 const LICENCES = {
   "svelte.txt": ["svelte", "LICENSE.md"],
   "mpegts.txt": ["mpegts.js", "LICENSE"],
+  "events.txt": ["events", "LICENSE"],
   "uqr.txt": ["uqr", "LICENSE"],
   "figtree.txt": ["@fontsource-variable/figtree", "LICENSE"],
 };

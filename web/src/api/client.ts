@@ -36,6 +36,7 @@ export const box = {
 
   system: () => call("get", "/api/v1/system"),
   editSystem: (body: SystemPatch) => call("patch", "/api/v1/system", { body }),
+  machine: () => call("get", "/api/v1/system/machine"),
   dismissClaim: () => call("delete", "/api/v1/system/claim"),
 
   inputs: () => call("get", "/api/v1/inputs"),
@@ -45,11 +46,19 @@ export const box = {
     call("post", "/api/v1/inputs/{id}/obs", { path: { id }, body: password === "" ? {} : { password } }),
   restoreObs: (id: string, password: string) =>
     call("post", "/api/v1/inputs/{id}/obs/restore", { path: { id }, body: password === "" ? {} : { password } }),
+  alarms: (id: string) => call("get", "/api/v1/inputs/{id}/alarms", { path: { id } }),
+  muteAlarms: (id: string, muted: string[]) =>
+    call("patch", "/api/v1/inputs/{id}/alarms", { path: { id }, body: { muted } }),
   sessions: () => call("get", "/api/v1/sessions"),
   disconnect: (id: string) => call("delete", "/api/v1/sessions/{id}", { path: { id } }),
   refusals: () => call("get", "/api/v1/refusals"),
   block: (address: string) => call("post", "/api/v1/refusals/{address}/block", { path: { address } }),
   unblock: (address: string) => call("delete", "/api/v1/refusals/{address}/block", { path: { address } }),
+
+  supportParts: () => call("get", "/api/v1/system/support-file"),
+  makeSupportFile: () => call("post", "/api/v1/system/support-file"),
+  endJob: (id: string) => call("delete", "/api/v1/jobs/{id}", { path: { id } }),
+  log: (query: { level?: string; text?: string; limit?: number }) => call("get", "/api/v1/system/logs", { query }),
 
   platforms: () => call("get", "/api/v1/platforms"),
   destinations: () => call("get", "/api/v1/destinations"),

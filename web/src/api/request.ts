@@ -1,8 +1,8 @@
 import { Problem, Unreachable } from "./problem";
 import type { paths } from "./schema";
 
-/** No answer of the API takes long; what does is a job. */
-const PATIENCE_MS = 10_000;
+/** No answer of the API takes long; what does is a job. Only a test of somebody who is told waits for their server. */
+const PATIENCE_MS = 20_000;
 
 type Method = "get" | "post" | "patch" | "delete";
 
@@ -57,7 +57,30 @@ export async function call<M extends Method, P extends Path<M>>(
   path: P,
   ...args: Args<Operation<M, P>>
 ): Promise<Answer<Operation<M, P>>> {
-  const given: { path?: Fields; query?: Fields; body?: unknown } = args[0] ?? {};
+  const response = await send(method, path, args[0] ?? {});
+  return parse(await textOf(response)) as Answer<Operation<M, P>>;
+}
+
+/** Calls an operation that answers with a file; gives it with the name that the box gave it. */
+export async function fetchFile<P extends Path<"post">>(
+  path: P,
+  ...args: Args<Operation<"post", P>>
+): Promise<{ file: Blob; name: string }> {
+  const response = await send("post", path, args[0] ?? {});
+  const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? "brookbox";
+  try {
+    return { file: await response.blob(), name };
+  } catch (cause) {
+    throw new Unreachable(String(cause), { cause });
+  }
+}
+
+/** Sends a request and gives the answer if it is a success. */
+async function send(
+  method: Method,
+  path: string,
+  given: { path?: Fields; query?: Fields; body?: unknown },
+): Promise<Response> {
   const init: RequestInit = {
     method: method.toUpperCase(),
     signal: AbortSignal.timeout(PATIENCE_MS),
@@ -69,15 +92,23 @@ export async function call<M extends Method, P extends Path<M>>(
     if (method !== "delete") init.body = JSON.stringify(given.body ?? {});
   }
   let response: Response;
-  let text: string;
   try {
     response = await fetch(address(path, given.path, given.query), init);
-    text = await response.text();
   } catch (cause) {
     throw new Unreachable(String(cause), { cause });
   }
-  if (!response.ok) throw new Problem(response.status, parse(text), response.headers.get("retry-after"));
-  return parse(text) as Answer<Operation<M, P>>;
+  if (!response.ok) {
+    throw new Problem(response.status, parse(await textOf(response)), response.headers.get("retry-after"));
+  }
+  return response;
+}
+
+async function textOf(response: Response): Promise<string> {
+  try {
+    return await response.text();
+  } catch (cause) {
+    throw new Unreachable(String(cause), { cause });
+  }
 }
 
 type Fields = Readonly<Record<string, string | number | undefined>>;

@@ -24,6 +24,10 @@ export type Input = Schema["InputView"];
 export type Session = Schema["Session"];
 export type Refusal = Schema["Refusal"];
 
+export type Job = Schema["JobView"];
+export type LogEntry = Schema["LogEntry"];
+export type SupportPart = Schema["SupportPart"];
+
 export type Platform = Schema["Platform"];
 export type Destination = Schema["DestinationView"];
 export type NewDestination = Schema["NewDestination"];
@@ -32,6 +36,8 @@ export type DestinationPatch = Schema["DestinationPatch"];
 export type Status = Schema["Status"];
 export type InputStatus = Schema["InputStatus"];
 export type Track = Schema["Track"];
+export type Advice = Schema["Advice"];
+export type Machine = Schema["Machine"];
 export type DestinationStatus = Schema["DestinationStatus"];
 
 export type BoxEvent = Schema["EventView"];

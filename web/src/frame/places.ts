@@ -33,13 +33,21 @@ export const TABS: readonly Route["screen"][] = ["live", "destinations", "input"
 
 /** The rail's screen that another one belongs to. */
 export function sectionOf(here: Route): Route["screen"] {
-  if (here.screen === "destination") return "destinations";
-  if (here.screen === "person") return "people";
-  return here.screen;
+  const belongs: Partial<Record<Route["screen"], Route["screen"]>> = {
+    destination: "destinations",
+    profiles: "destinations",
+    profile: "destinations",
+    person: "people",
+    tell: "system",
+    listener: "system",
+    support: "diagnostics",
+  };
+  return belongs[here.screen] ?? here.screen;
 }
 
 /** What the tab of the browser says of where one is. */
 export function pageOf(here: Route): string {
+  if (here.screen === "profiles" || here.screen === "profile") return t("profiles.nav");
   const section = sectionOf(here);
   const names: Partial<Record<Route["screen"], string>> = {
     more: t("nav.more"),

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import { fromTheRight, highest, linePath, lowest } from "./lanes";
+import { areaPath, fromTheRight, highest, linePath, lowest } from "./lanes";
 
 test("a gap in what was measured is a gap in the line, never a zero", () => {
   expect(linePath([1, 1, null, 1], 2, 30, 10)).toBe("M0.0 5.0h0.1L10.0 5.0M30.0 5.0h0.1");
+  expect(areaPath([1, 1, null, 1], 2, 30, 10)).toBe("M0.0 10L0.0 5.0L10.0 5.0L10.0 10Z");
   expect(fromTheRight([1, null], 4)).toEqual([null, null, 1, null]);
 });
 

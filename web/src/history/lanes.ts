@@ -19,6 +19,19 @@ export function linePath(series: Series, top: number, width: number, height: num
   return path;
 }
 
+/** What lies below that line, a piece for each stretch without gaps. */
+export function areaPath(series: Series, top: number, width: number, height: number): string {
+  return linePath(series, top, width, height)
+    .split(/(?=M)/)
+    .filter((piece) => piece.includes("L"))
+    .map((piece) => {
+      const points = piece.slice(1).replace("h0.1", "").split("L");
+      const x = (point: string | undefined) => point?.split(" ")[0] ?? "0";
+      return `M${x(points[0])} ${height}L${points.join("L")}L${x(points.at(-1))} ${height}Z`;
+    })
+    .join("");
+}
+
 /** Puts what is missing to `length` before it, as not measured. */
 export function fromTheRight(series: Series, length: number): Series {
   return [...new Array<null>(Math.max(0, length - series.length)).fill(null), ...series];

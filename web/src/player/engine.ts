@@ -1,9 +1,12 @@
-import Mpegts from "mpegts.js";
+import PlayerCore from "player-core";
+import { ErrorDetails } from "player-core/errors";
+import PlayerEvents from "player-core/events";
+import LoggingControl from "player-core/log";
 import { SocketLoader } from "./loader";
 
 // What turns the box's FLV into a picture: mpegts.js over Media Source, or Managed Media Source on an iPhone.
 
-Mpegts.LoggingControl.enableAll = false;
+LoggingControl.enableAll = false;
 
 /** `unsupported`: this browser cannot play the codec; `none`: it can play no stream at all by script. */
 export type Stage = "starting" | "playing" | "again" | "unsupported" | "none";
@@ -18,7 +21,7 @@ export class Engine {
   readonly #video: HTMLVideoElement;
   readonly #address: string;
   readonly #onStage: (stage: Stage) => void;
-  #player: Mpegts.Player | null = null;
+  #player: PlayerCore | null = null;
   #tries = 0;
   #again: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -28,7 +31,7 @@ export class Engine {
     this.#video = video;
     this.#address = address;
     this.#onStage = onStage;
-    if (!Mpegts.getFeatureList().mseLivePlayback) {
+    if (!canPlay()) {
       onStage("none");
       return;
     }
@@ -53,7 +56,7 @@ export class Engine {
   #start(): void {
     this.#onStage("starting");
     this.#moved = { at: Date.now(), time: -1 };
-    const player = Mpegts.createPlayer(
+    const player = new PlayerCore(
       { type: "flv", isLive: true, url: this.#address },
       {
         customLoader: SocketLoader,
@@ -69,9 +72,9 @@ export class Engine {
       },
     );
     this.#player = player;
-    player.on(Mpegts.Events.ERROR, (_type: string, detail: string) => {
+    player.on(PlayerEvents.ERROR, (_type: string, detail: string) => {
       if (this.#player !== player) return;
-      const codec = [Mpegts.ErrorDetails.MEDIA_CODEC_UNSUPPORTED, Mpegts.ErrorDetails.MEDIA_FORMAT_UNSUPPORTED];
+      const codec = [ErrorDetails.MEDIA_CODEC_UNSUPPORTED, ErrorDetails.MEDIA_FORMAT_UNSUPPORTED];
       if (codec.includes(detail)) {
         this.#drop();
         this.#onStage("unsupported");
@@ -79,7 +82,7 @@ export class Engine {
         this.#restart();
       }
     });
-    player.on(Mpegts.Events.LOADING_COMPLETE, () => this.#player === player && this.#restart());
+    player.on(PlayerEvents.LOADING_COMPLETE, () => this.#player === player && this.#restart());
     player.attachMediaElement(this.#video);
     player.load();
     // Refused where nobody has touched the page yet and there is sound: the view begins muted for that.
@@ -113,4 +116,11 @@ export class Engine {
     this.#player = null;
     player?.destroy();
   }
+}
+
+/** Whether a script can hand this browser a stream at all. */
+function canPlay(): boolean {
+  const { ManagedMediaSource } = window as { ManagedMediaSource?: typeof MediaSource };
+  const codecs = 'video/mp4; codecs="avc1.42E01E,mp4a.40.2"';
+  return [window.MediaSource, ManagedMediaSource].some((source) => source?.isTypeSupported(codecs));
 }

@@ -2,7 +2,16 @@ import { box, liveAddress } from "../api/client";
 import { Cancelled, Problem, Unreachable } from "../api/problem";
 import type { Destination, Input, Me, Platform, SetupState, Status, System } from "../api/types";
 import { type Ear, LiveLink, type Reach, type Wire } from "../live/link";
-import { lastStateWord, type Place, places, type StateWord, stateWord, type Tone } from "../words/destination";
+import {
+  heldWord,
+  isOnAir,
+  lastStateWord,
+  type Place,
+  places,
+  type StateWord,
+  stateWord,
+  type Tone,
+} from "../words/destination";
 import { History, type Trail } from "./history";
 
 /** Which door the page stands at. */
@@ -67,7 +76,9 @@ class Box {
 
   /** A destination's state in words, or what it was while the box cannot be reached. */
   stateOf(place: Place): StateWord {
-    return this.reach === "lost" ? lastStateWord(place) : stateWord(place, this.now);
+    if (this.reach === "lost") return lastStateWord(place);
+    const input = this.status?.inputs[place.status.output.split("/")[0] ?? ""];
+    return input?.state === "lost" && isOnAir(place) ? heldWord() : stateWord(place, this.now);
   }
 
   /** The last minute of a row's bitrate. */

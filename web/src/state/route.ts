@@ -5,6 +5,8 @@ const PLAIN = [
   "encoders",
   "recordings",
   "diagnostics",
+  "profiles",
+  "tell",
   "system",
   "people",
   "help",
@@ -12,27 +14,39 @@ const PLAIN = [
   "more",
 ] as const;
 
+/** Lists whose items have addresses of their own. */
+const ITEMS = {
+  destinations: "destination",
+  people: "person",
+  profiles: "profile",
+  tell: "listener",
+} as const;
+
+type ItemFolder = keyof typeof ITEMS;
+
 export type Plain = (typeof PLAIN)[number];
 
 /** The steps of the set-up after the claim, in their order. */
-export const STEPS = ["name", "check", "destination", "obs", "live"] as const;
+export const STEPS = ["name", "network", "check", "destination", "obs", "live"] as const;
 
 export type Step = (typeof STEPS)[number];
 
 export type Route =
   | { screen: "live" | Plain | "none" }
-  | { screen: "destination" | "person"; id: string | null }
+  | { screen: "support" }
+  | { screen: (typeof ITEMS)[ItemFolder]; id: string | null }
   | { screen: "setup"; step: Step };
 
-/** The screen at a path; the `id` of a destination or person is `null` for a new one. */
+/** The screen at a path; the `id` of a destination, person, profile or listener is `null` for a new one. */
 export function route(path: string): Route {
   const [first, second, ...rest] = path.split("/").filter(Boolean);
   if (first === undefined) return { screen: "live" };
   if (rest.length > 0) return { screen: "none" };
   if (second !== undefined) {
-    const id = second === "new" ? null : decode(second);
-    if (first === "destinations") return { screen: "destination", id };
-    if (first === "people") return { screen: "person", id };
+    if (Object.hasOwn(ITEMS, first)) {
+      return { screen: ITEMS[first as ItemFolder], id: second === "new" ? null : decode(second) };
+    }
+    if (first === "diagnostics" && second === "support") return { screen: "support" };
     const step = STEPS.find((one) => one === second);
     if (first === "setup" && step) return { screen: "setup", step };
     return { screen: "none" };

@@ -68,6 +68,11 @@ export function stateWord(place: Place, now: number): StateWord {
   }
 }
 
+/** A connection that is kept open while nobody sends: nothing arrives there, and nothing has failed. */
+export function heldWord(): StateWord {
+  return { word: t("state.held"), tone: "quiet", icon: "pause" };
+}
+
 /** The state as it was when the box was last heard of. Claims nothing of now. */
 export function lastStateWord(place: Place): StateWord {
   const was = (word: string): StateWord => ({ word, tone: "quiet", icon: "clock" });

@@ -35,7 +35,7 @@ export function status(destinations: Record<string, DestinationStatus>, over: Pa
     outputs: {},
     broadcast: { started: false, stopped: false },
     jobs: {},
-    board: {},
+    board: { alarms: [] },
     ...over,
   };
 }

@@ -52,6 +52,17 @@ export function seconds(ms: Measured): Quantity {
   return known(ms) ? { value: intl().tenths.format(ms / 1000), unit: "s" } : { value: UNKNOWN, unit: "" };
 }
 
+/** Bytes as `48 GB`, as disks are sold. */
+export function size(bytes: number): string {
+  const [unit, divisor] = bytes >= 1e9 ? ["GB", 1e9] : ["MB", 1e6];
+  return `${(bytes / divisor < 10 ? intl().tenths : intl().whole).format(bytes / divisor)} ${unit}`;
+}
+
+/** A sound level against full scale. */
+export function decibels(db: Measured): Quantity {
+  return known(db) ? { value: intl().whole.format(db).replace("-", "−"), unit: "dB" } : { value: UNKNOWN, unit: "" };
+}
+
 export function count(n: Measured): Quantity {
   return { value: known(n) ? intl().whole.format(n) : UNKNOWN, unit: "" };
 }
@@ -71,8 +82,7 @@ export function duration(ms: number): string {
 /** How long ago something was: `12 s`, from a minute on `1:02`. */
 export function ago(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000));
-  if (s >= 60) return duration(ms);
-  return new Intl.NumberFormat(locale, { style: "unit", unit: "second", unitDisplay: "narrow" }).format(s);
+  return s >= 60 ? duration(ms) : `${intl().whole.format(s)}\u00a0s`;
 }
 
 /** A long span in its largest units: `3 d 4 h`, `12 min`. */

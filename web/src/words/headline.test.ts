@@ -51,6 +51,26 @@ describe("headline", () => {
     });
   });
 
+  test("what viewers would notice comes before one place that fails", () => {
+    const alarms = [{ code: "silent", since: "2026-11-21T20:45:30Z" }];
+    const noticed = { inputs: { main: input({ alarms }) } };
+    expect(headline(known(status({ a: live, b: retrying }, noticed)))).toMatchObject({
+      sentence: "No sound for *42\u00a0s*",
+      why: "It goes out like this to 1 place. Look at the source in OBS.",
+      alarm: { input: "main", code: "silent" },
+    });
+    expect(say(status({ a: off }, noticed)).said).toMatch(/sent nowhere/);
+  });
+
+  test("the box itself is the worst cause", () => {
+    const board = { alarms: [{ code: "undervoltage", since: "2026-11-21T20:45:30Z" }] };
+    expect(say(status({ a: live, b: retrying }, { board }))).toEqual({
+      said: "Live on *1 of 2* | The power supply of the box is too weak.",
+      tone: "warn",
+      row: undefined,
+    });
+  });
+
   test("one that waits for a press is no fault", () => {
     expect(say(status({ a: live, b: waiting }), [manual("b")]).said).toBe(
       "Live on 1 | 1 place waits for Start sending.",
@@ -94,7 +114,7 @@ describe("headline", () => {
 
   test("the publisher is gone", () => {
     const lost = { inputs: { main: input({ state: "lost", since: "2026-11-21T20:46:00Z" }) } };
-    expect(say(status({ a: live }, lost)).said).toMatch(/^OBS stopped 12s ago/);
+    expect(say(status({ a: live }, lost)).said).toMatch(/^OBS stopped \*12\u00a0s\* ago/);
   });
 
   test("ended, for an hour: how long and on how many", () => {

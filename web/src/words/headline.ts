@@ -3,7 +3,8 @@ import type { Reach } from "../live/link";
 import type { Centre } from "../ui/ring";
 import { isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
 import { ago, duration, list, timeWithSeconds } from "./format";
-import { language, t } from "./i18n";
+import type { Key } from "./catalogue";
+import { knows, language, t, tell } from "./i18n";
 import { reasonSentence } from "./reason";
 
 /** The state of everything in one sentence, and at most one cause in a second one. */
@@ -16,6 +17,8 @@ export interface Headline {
   row?: string;
   /** Who is not affected; follows `why`. */
   rest?: string;
+  /** What a person would notice in picture or sound, and may have muted. */
+  alarm?: { input: string; code: "frozen" | "silent" };
 }
 
 export interface Known {
@@ -34,7 +37,16 @@ export function unreachable(lastSeen: number | null): Headline {
   };
 }
 
-export function headline({ status, places, now }: Known): Headline {
+export function headline(known: Known): Headline {
+  const told = ofStream(known);
+  // Of all causes the box itself is the worst: whatever else fails may come from it.
+  const alarm = known.status.board.alarms.find(({ code }) => knows(`why.box_${code}`));
+  if (!alarm) return told;
+  const { row: _, rest: __, ...line } = told;
+  return { ...line, why: tell(`why.box_${alarm.code}` as Key, {}), tone: line.tone === "bad" ? "bad" : "warn" };
+}
+
+function ofStream({ status, places, now }: Known): Headline {
   if (places.length === 0) return quiet(t("headline.noDestinations"), t("why.noDestinations"));
   const input = mainInput(status);
   const program = programName(input?.session?.program);
@@ -53,7 +65,24 @@ export function headline({ status, places, now }: Known): Headline {
   if (input.state === "connecting") return quiet(t("headline.connecting", { program }), t("why.connecting"));
   if (status.broadcast.stopped) return quiet(t("headline.stopped"), t("why.stopped", { program }));
   if (on.length === 0) return quiet(t("headline.nowhere"), t("why.nowhere"));
-  return onAir(status, on);
+  return alarmed(status, on.filter(isOnAir).length, now) ?? onAir(status, on);
+}
+
+/** Somebody watches a picture that stands still, or hears nothing: that comes before one place that fails. */
+function alarmed(status: Status, live: number, now: number): Headline | null {
+  if (live === 0) return null;
+  for (const [input, { alarms, session }] of Object.entries(status.inputs)) {
+    for (const { code, since } of alarms) {
+      if (code !== "frozen" && code !== "silent") continue;
+      return {
+        sentence: t(`headline.${code}`, { ago: ago(now - Date.parse(since)) }),
+        tone: "warn",
+        why: t("why.alarm", { count: live, program: programName(session?.program) }),
+        alarm: { input, code },
+      };
+    }
+  }
+  return null;
 }
 
 /** A picture comes in and at least one destination is on. */

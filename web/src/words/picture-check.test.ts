@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Platform, Track } from "../api/types";
+import type { Advice, Platform, Track } from "../api/types";
 import { destination, input, known, status } from "./fixtures";
 import { pictureCheck } from "./picture-check";
 
@@ -15,11 +15,12 @@ const video = (over: Partial<Track> = {}): Track =>
   }) as Track;
 const audio = { kind: "audio", codec: "mp4a", sampleRate: 48000, bitrateBps: 160_000 } as Track;
 const twitch = { id: "custom", name: "Twitch", maxVideoKbps: 6000, videoCodecs: ["h264"] } as unknown as Platform;
-const look = (tracks: Track[], over = {}) => {
+const look = (tracks: Track[], over = {}, advice: Advice[] = []) => {
   const { places } = known(status({ a: destination(over) }), [], [twitch]);
-  return pictureCheck(input({ tracks }), places);
+  return pictureCheck(input({ tracks, advice }), places);
 };
-const warnings = (tracks: Track[], over = {}) => look(tracks, over).filter(({ tone }) => tone === "warn");
+const warnings = (...args: Parameters<typeof look>) => look(...args).filter(({ tone }) => tone === "warn");
+const advises = (code: string, params: object): Advice[] => [{ code, severity: "warning", params: params as never }];
 
 test("a usual stream has nothing to warn of", () => {
   expect(warnings([video(), audio])).toEqual([]);
@@ -27,11 +28,18 @@ test("a usual stream has nothing to warn of", () => {
 });
 
 test("what platforms do not take is said with what to do", () => {
-  expect(warnings([video({ keyframeIntervalMs: 8000 }), audio])).toHaveLength(1);
-  expect(warnings([video({ bitrateBps: 9e6 }), audio])[0]?.what).toMatch(/Club|Twitch/);
+  const tooMuch = advises("video_bitrate_platform", { bps: 9e6, most: 6e6, platform: "custom" });
+  expect(warnings([video({ bitrateBps: 9e6 }), audio], {}, tooMuch)[0]?.what).toBe("Twitch takes at most 6.0 Mb/s");
+  const rare = advises("keyframe_interval", { ms: 8000, most: 4000 });
+  const found = look([video({ keyframeIntervalMs: 8000 }), audio], {}, rare);
+  expect(found.filter(({ what }) => /[Kk]eyframe/.test(what)).map(({ tone }) => tone)).toEqual(["warn"]);
   expect(warnings([video({ codec: "av01" }), audio])).toHaveLength(1);
   expect(warnings([video()])).toHaveLength(1);
   expect(warnings([audio])).toHaveLength(1);
+});
+
+test("advice that this page has no words for is left out", () => {
+  expect(warnings([video(), audio], {}, advises("of_tomorrow", {}))).toEqual([]);
 });
 
 test("a place that is off does not matter", () => {

@@ -1,0 +1,59 @@
+import type { Machine } from "../api/types";
+import { decimal, size, UNKNOWN } from "./format";
+import { t } from "./i18n";
+import type { Finding } from "./picture-check";
+
+type Interface = Machine["network"][number];
+
+/** Below this little is left for what the box keeps, bytes. */
+const LITTLE_SPACE = 5e9;
+/** So near to where the processor is slowed down it is warned of, K. */
+const NEAR = 5;
+
+/** Those that are up and have an address, what people call the speed beside them. */
+export function connected({ network }: Machine): Interface[] {
+  return network.filter(({ up, addresses }) => up && addresses.length > 0);
+}
+
+/** `1 Gb/s`; wireless and virtual ones do not say. */
+export function linkSpeed({ speedMbps }: Interface): string {
+  if (!speedMbps) return UNKNOWN;
+  return speedMbps >= 1000 ? `${decimal(speedMbps / 1000)} Gb/s` : `${decimal(speedMbps)} Mb/s`;
+}
+
+/** Addresses that a person can use: those of one link only, which need more words, come last or not at all. */
+export function usable(addresses: readonly string[]): string[] {
+  const far = addresses.filter((one) => !/^fe80:/i.test(one));
+  return far.length > 0 ? far : [...addresses];
+}
+
+/** What was looked at on the machine; what it does not say is left out. */
+export function machineCheck(machine: Machine): Finding[] {
+  const { storage, temperatureC, throttleC, undervoltage } = machine;
+  const found: Finding[] = [];
+  if (storage) {
+    const params = { free: size(storage.free), total: size(storage.total) };
+    found.push(
+      storage.free < LITTLE_SPACE
+        ? { tone: "warn", what: t("check.spaceLittle", params), note: t("check.spaceLittleDo") }
+        : { tone: "good", what: t("check.space", params) },
+    );
+  }
+  if (typeof temperatureC === "number") {
+    const hot = typeof throttleC === "number" && temperatureC > throttleC - NEAR;
+    const degrees = decimal(Math.round(temperatureC));
+    found.push(
+      hot
+        ? { tone: "warn", what: t("check.hot", { degrees }), note: t("check.hotDo") }
+        : { tone: "good", what: t("check.cool", { degrees }) },
+    );
+  }
+  if (typeof undervoltage === "boolean") {
+    found.push(
+      undervoltage
+        ? { tone: "warn", what: t("check.powerLow"), note: t("check.powerLowDo") }
+        : { tone: "good", what: t("check.power") },
+    );
+  }
+  return found;
+}
