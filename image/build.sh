@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make image BOARD=pc: from sources and packages to a flashable image, an update bundle, and the papers beside them.
+# make image BOARD=pc|raspberrypi|jetson: from sources and packages to a flashable image, an update bundle, and the papers beside them.
 # The parts are scripts of their own; each takes its inputs from build/image/BOARD and leaves its results there.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -9,6 +9,7 @@ ROOTFS=${ROOTFS:-debian}
 need_packages run
 need_toolchains
 need_packages image
+[ -z "$FOREIGN" ] || need_packages "$ARCH"
 [ "$(id -u)" = 0 ] || unshare --user --map-root-user --map-auto true 2>/dev/null ||
   die "this user may not make user name spaces (see /etc/subuid, and sysctl kernel.unprivileged_userns_clone); run it as root"
 
@@ -16,7 +17,7 @@ STEPS=11
 START=$(date +%s)
 say "Brookbox $VERSION for $DESCRIPTION"
 step "the page" web_build
-step "the daemon" cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" -p brookboxd
+step "the daemon" "$IMAGE/daemon.sh"
 step "keys of the update bundles" "$IMAGE/keys.sh"
 step "Debian packages" "$IMAGE/$ROOTFS/packages.sh"
 step "kernel and firmware" "$IMAGE/$ROOTFS/kernel.sh"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Debian's archive as this machine's apt knows it. Sourced after image/lib.sh, never run.
 
-APT=$CACHE/apt-$SUITE-$ARCH
+APT=$CACHE/apt-${KERNEL_SUITE:-$SUITE}-$ARCH
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # The mirrors that this machine's own apt uses: of the release, and of its security updates.
@@ -16,6 +16,7 @@ sources() {
   [ -n "$site" ] || die "this machine's apt knows no Debian mirror; add one to /etc/apt and run apt-get update"
   printf 'deb [signed-by=%s] %s %s main non-free-firmware\n' "$KEYRING" "$site" "$SUITE"
   printf 'deb [signed-by=%s] %s %s-updates main non-free-firmware\n' "$KEYRING" "$site" "$SUITE"
+  [ -z "${KERNEL_SUITE:-}" ] || printf 'deb [signed-by=%s] %s %s main non-free-firmware\n' "$KEYRING" "$site" "$KERNEL_SUITE"
   site=$(security_mirror)
   [ -z "$site" ] || printf 'deb [signed-by=%s] %s %s-security main non-free-firmware\n' "$KEYRING" "$site" "$SUITE"
 }

@@ -15,10 +15,14 @@ if [ -s "$tar" ]; then
   exit 0
 fi
 
-mode=root
-[ "$(id -u)" = 0 ] || mode=unshare
+mode=root run=()
+if [ -n "$FOREIGN" ]; then
+  run=(owned)
+elif [ "$(id -u)" != 0 ]; then
+  mode=unshare
+fi
 # Licences are collected from the tree; all other documentation and translations stay out.
-mmdebstrap --mode="$mode" --arch="$ARCH" --variant=essential --include="$include" --format=tar \
+"${run[@]}" mmdebstrap --mode="$mode" --arch="$ARCH" --variant=essential --include="$include" --format=tar \
   --aptopt='Apt::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
   --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
