@@ -5,7 +5,13 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 ROOTFS=${ROOTFS:-debian}
-[ -d "$IMAGE/$ROOTFS" ] || die "there is no provider $ROOTFS of a root file system; there is: debian"
+[ -d "$IMAGE/$ROOTFS" ] || die "there is no provider $ROOTFS of a root file system; there are: debian, buildroot"
+if [ "$ROOTFS" = buildroot ]; then
+  # It has built the daemon too.
+  [ -d "${BUILDROOT_OUTPUT:-}" ] || die "BUILDROOT_OUTPUT has to name the output folder of Buildroot; see buildroot/README.md"
+  DAEMON=$(realpath "$BUILDROOT_OUTPUT")/target/usr/bin/brookboxd
+  export DAEMON
+fi
 need_packages run
 need_toolchains
 need_packages image
@@ -19,7 +25,7 @@ say "Brookbox $VERSION for $DESCRIPTION"
 step "the page" web_build
 step "the daemon" "$IMAGE/daemon.sh"
 step "keys of the update bundles" "$IMAGE/keys.sh"
-step "Debian packages" "$IMAGE/$ROOTFS/packages.sh"
+step "packages" "$IMAGE/$ROOTFS/packages.sh"
 step "kernel and firmware" "$IMAGE/$ROOTFS/kernel.sh"
 step "root file system" owned "$IMAGE/$ROOTFS/tree.sh"
 step "initial file system" owned "$IMAGE/initramfs/build.sh"

@@ -6,7 +6,7 @@ set -euo pipefail
 
 target=${CARGO_TARGET_DIR:-$ROOT/target}
 build=(cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" -p brookboxd)
-strip=strip
+strip="strip"
 library_is_there() { [ -d "$(rustc --print target-libdir --target "$FOREIGN")" ]; }
 
 if [ -n "$FOREIGN" ]; then

@@ -37,8 +37,15 @@ archive_update() {
   archive apt-get -q update
 }
 
-# What the archive holds now, in one hash.
-archive_state() { cat "$APT"/lists/*InRelease | sha256sum | cut -c 1-16; }
+# What the archive holds now, in one hash: all of it, or these suites.
+archive_state() {
+  local suite
+  [ $# -gt 0 ] || set -- '*'
+  for suite in "$@"; do
+    # shellcheck disable=SC2086  # a pattern
+    cat "$APT"/lists/*_dists_${suite}_InRelease 2>/dev/null || true
+  done | sha256sum | cut -c 1-16
+}
 
 # The packages of a list file.
 listed() { sed 's/#.*//; /^[[:space:]]*$/d' "$1"; }

@@ -7,7 +7,9 @@ set -euo pipefail
 archive_update || { [ -s "$APT/sources.list" ] && say "the package lists could not be renewed; going on with those of before"; }
 include=$(listed "$IMAGE/debian/packages.txt" | paste -sd , -)
 for name in "${PACKAGES[@]}"; do include+=,$name; done
-key=$(printf '%s\n' "$include" "$ARCH" "$(archive_state)" "$(cat "$0")" | sha256sum | cut -c 1-16)
+# Without the suite of the kernel: boards that differ in that alone share the packages.
+state=$(archive_state "$SUITE" "$SUITE-updates" "$SUITE-security")
+key=$(printf '%s\n' "$include" "$ARCH" "$state" "$(cat "$0")" | sha256sum | cut -c 1-16)
 tar=$CACHE/packages-$ARCH-$key.tar
 ln -sfn "$tar" "$WORK/packages.tar"
 if [ -s "$tar" ]; then
