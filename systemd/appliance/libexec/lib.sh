@@ -4,6 +4,7 @@
 # shellcheck disable=SC2034  # used by those who source this
 BOOT=/efi/brookbox
 NOTICES=/run/brookbox/notices
+FIRST_START_OVER=/config/.first-start-over
 
 # A line for the journal and the screen.
 say() { printf 'brookbox: %s\n' "$*"; }
