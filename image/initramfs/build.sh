@@ -40,7 +40,7 @@ done
 
 # First what every start needs, in an order without soft dependencies, which busybox does not know.
 first=(dm-verity squashfs ext4)
-for name in sha256-ssse3 sha256-ce crc32c-intel crc32c_generic; do
+for name in sha256-ssse3 sha2-ce sha256-arm64 crc32c-intel crc32c_generic; do
   [ -z "$(find "$WORK/kernel" -name "$name.ko")" ] || first=("$name" "${first[@]}")
 done
 printf '%s\n' "${first[*]} ${DISK_MODULES[*]}" >"$into/modules.first"

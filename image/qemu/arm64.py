@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """make test-arm64: the images for 64-bit Arm in QEMU. The one for UEFI starts whole, from firmware to the main job. Of the
 Raspberry Pi's, QEMU has neither the firmware nor the boards with network and disk: `Firmware` reads autoboot.txt in its place
-and loads kernel, initial file system and command line out of the partition that it names, onto QEMU's general machine; on its
-Raspberry Pi 3 they start as far as that goes.
+and loads kernel, initial file system and command line out of the partition that it names, onto QEMU's general machine, with
+the same properties in the device tree; on its Raspberry Pi 3 they start as far as that goes.
 """
 
 import argparse
@@ -63,10 +63,16 @@ class PiBox(ArmBox):
     flag = ""
 
     def _command(self):
-        boot, slot = Firmware(self.disk).load(self.work, self.flag)
+        boot, number = Firmware(self.disk).load(self.work, self.flag)
+        machine = self._machine(MACHINE)
+        tree = boot / "machine.dtb"
+        # The tree of this very machine, without what is on its buses.
+        subprocess.run(["qemu-system-aarch64", "-nodefaults", *MACHINE, "-smp", str(self.cpus), "-m", str(self.memory),
+                        "-display", "none", "-machine", f"dumpdtb={tree}"], check=True, capture_output=True)
+        say_in_tree(tree, number, boot_mode=4)
         credentials = "".join(f" systemd.set_credential_binary={name}:{encoded(text)}" for name, text in self._units().items())
-        line = f"{(boot / 'cmdline.txt').read_text().strip()} rauc.slot={slot} console=ttyAMA0{credentials}"
-        return [*self._machine(MACHINE), "-kernel", boot / "kernel8.img", "-initrd", boot / "initrd", "-append", line,
+        line = f"{(boot / 'cmdline.txt').read_text().strip()} console=ttyAMA0{credentials}"
+        return [*machine, "-dtb", tree, "-kernel", boot / "kernel8.img", "-initrd", boot / "initrd", "-append", line,
                 "-device", "qemu-xhci", "-device", "usb-storage,drive=disk", "-device", "usb-net,netdev=net",
                 "-drive", f"if=none,id=disk,file={self.disk},format=raw,cache=writeback,discard=unmap", *self.extra]
 
@@ -87,17 +93,24 @@ class Firmware:
                 section = line
             elif section == "[all]" or section == "[tryboot]" and flag == "tryboot" and found.get("tryboot_a_b") == "1":
                 found[name] = value
-        return {"2": "a", "3": "b"}[found["boot_partition"]]
+        return int(found["boot_partition"])
 
     def load(self, work, flag):
-        """The files of the partition that is started, in a folder; and which version that is."""
-        side = self.partition(flag)
+        """The files of the partition that is started, in a folder; and its number."""
+        number = self.partition(flag)
         into = work / "boot"
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir()
         for name in ("kernel8.img", "initrd", "cmdline.txt", "config.txt"):
-            (into / name).write_bytes(self.disk.get(f"boot-{side}", name))
-        return into, side.upper()
+            (into / name).write_bytes(self.disk.get({2: "boot-a", 3: "boot-b"}[number], name))
+        return into, number
+
+
+def say_in_tree(tree, partition, boot_mode):
+    """What the firmware leaves in the device tree: which partition it started, and that it is on a card (1) or USB (4)."""
+    subprocess.run(["fdtput", "-c", tree, "/chosen/bootloader"], check=True)
+    for name, value in {"partition": partition, "boot-mode": boot_mode, "tryboot": 0}.items():
+        subprocess.run(["fdtput", "-t", "i", tree, "/chosen/bootloader", name, str(value)], check=True)
 
 
 def encoded(text):
@@ -149,7 +162,7 @@ def raspberry_pi(bench, name):
     disk.put("BROOKBOX", "brookbox/grubenv", text.ljust(1024, "#").encode())
     with bench.box(disk) as box:
         box.wait_off(300)
-    assert Firmware(disk.path).partition("") == "b", "the version without tries left is still the one that is started"
+    assert Firmware(disk.path).partition("") == 3, "the version without tries left is still the one that is started"
     with bench.box(disk) as box:
         box.wait_ready(600)
         sign_in(box)
@@ -162,13 +175,14 @@ def raspberry_pi(bench, name):
 def raspberry_pi_3(bench, name):
     """On QEMU's own Raspberry Pi 3, with its device tree and its card: as far as the initial file system's work."""
     disk = bench.fresh(name, "raspberrypi")
-    boot, slot = Firmware(disk.path).load(disk.path.parent, "")
+    boot, number = Firmware(disk.path).load(disk.path.parent, "")
     tree = boot / "bcm2837-rpi-3-b.dtb"
     tree.write_bytes(disk.get("boot-a", tree.name))
+    say_in_tree(tree, number, boot_mode=1)
     kernel = boot / "Image"
     with kernel.open("wb") as out:
         subprocess.run(["gzip", "-dc", boot / "kernel8.img"], stdout=out, check=True)
-    line = f"{(boot / 'cmdline.txt').read_text().strip()} rauc.slot={slot} console=ttyAMA0,115200"
+    line = f"{(boot / 'cmdline.txt').read_text().strip()} console=ttyAMA0,115200"
     console = disk.path.parent / "console.log"
     process = subprocess.Popen(
         ["qemu-system-aarch64", "-nodefaults", "-machine", "raspi3b", "-display", "none", "-kernel", kernel, "-dtb", tree,

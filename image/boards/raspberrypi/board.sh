@@ -12,7 +12,7 @@ BOOT_PACKAGES=(raspi-firmware)
 FIRMWARE=(firmware-brcm80211 firmware-realtek wireless-regdb)
 PACKAGES=()
 # The last is where the daemon's screen goes and what /dev/console is.
-CONSOLE="console=ttyS0,115200 console=ttyAMA10,115200 console=tty1"
+CONSOLE="console=ttyS1,115200 console=ttyAMA10,115200 console=tty0"
 # MiB. A slot's boot partition has the firmware beside a compressed kernel.
 FAT_MB=32 BOOT_MB=64 ROOT_MB=384 CONFIG_MB=32 DATA_MB=64
 DISK_MODULES=(sdhci-iproc sdhci-brcmstb bcm2835 gpio-regulator fixed irq-bcm2712-mip pinctrl-brcmstb-bcm2712 rp1_pci pinctrl-rp1 clk-rp1 gpio-brcmstb
