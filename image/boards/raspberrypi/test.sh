@@ -174,6 +174,27 @@ wrong_words() {
   done
 }
 
+both_tables() {
+  local disk=$work/disk.img entries grown
+  rm -f "$disk"
+  truncate -s 64M "$disk"
+  sfdisk --quiet "$disk" <<<$'label: gpt\nsize=8M, name=BROOKBOX\nsize=16M, name=boot-a\nsize=16M, name=boot-b\nsize=4M, name=data' || return
+  "$here/../../hybrid.py" "$disk" || return
+  # Kind, start and length of the four entries of the old table.
+  entries=$(
+    kinds=$(od -A n -v -t x1 -w16 -j 446 -N 64 "$disk" | awk '{ print $5 }')
+    spans=$(tail -c +447 "$disk" | head -c 64 | od -A n -v -t u4 -w16 | awk '{ print $3, $4 }')
+    paste -d ' ' <(echo "$kinds") <(echo "$spans") | paste -sd ' '
+  )
+  is 'old table' "$entries" '0c 2048 16384 0c 18432 32768 0c 51200 32768 ee 1 2047' || return
+  is 'still a GPT' "$(sfdisk --dump "$disk" 2>/dev/null | sed -n 's/^label: //p')" gpt || return
+  # The box lets its last partition grow.
+  truncate -s 96M "$disk"
+  printf ',+\n' | sfdisk --quiet --no-reread -N 4 "$disk" 2>/dev/null || return
+  grown=$(od -A n -v -t x1 -j 446 -N 66 "$disk" | tr -d ' \n')
+  is 'size after growing' "$(sfdisk --dump "$disk" 2>/dev/null | sed -n 's/.*size= *\([0-9]*\),.*name="data"/\1/p')" 112607 || return
+  is 'old table after growing' "${grown:8:2}${grown:40:2}${grown:72:2}${grown:104:2}${grown:128:4}" 0c0c0cee55aa
+}
 clean() { shellcheck --shell=sh "$backend"; }
 
 case_ "a first start, and that it works" first_start
@@ -187,6 +208,7 @@ case_ "a boot state that cannot be read" garbage_state
 case_ "an autoboot.txt that cannot be read" garbage_autoboot
 case_ "autoboot.txt is one sector, written in place" one_sector
 case_ "words that it does not know" wrong_words
+case_ "both partition tables name the first partitions" both_tables
 case_ "the script is clean" clean
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]
