@@ -26,7 +26,10 @@ tryboot)
   front+=("$WORK/boot-files/bootcode.bin=bootcode.bin" "$IMAGE/boards/$BOARD/config.txt=config.txt" "$parts/autoboot.txt=autoboot.txt"
     "${state[@]}")
   # As the box itself writes it: one whole sector.
-  { cat "$IMAGE/boards/$BOARD/autoboot.txt"; yes '' | head -n 512; } | head -c 512 >"$parts/autoboot.txt"
+  {
+    cat "$IMAGE/boards/$BOARD/autoboot.txt"
+    head -c $((512 - $(stat -c %s "$IMAGE/boards/$BOARD/autoboot.txt"))) /dev/zero | tr '\0' '\n'
+  } >"$parts/autoboot.txt"
   ;;
 esac
 "$IMAGE/fat.sh" "$parts/brookbox" "$FAT_MB" BROOKBOX "${front[@]}"

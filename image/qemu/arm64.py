@@ -8,6 +8,7 @@ the same properties in the device tree; on its Raspberry Pi 3 they start as far 
 import argparse
 import base64
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -129,7 +130,8 @@ class Bench:
         return image
 
     def fresh(self, name, board="jetson"):
-        folder = self.work / name.replace(" ", "-")
+        # QEMU takes commas in a path for the end of it.
+        folder = self.work / re.sub(r"[^A-Za-z0-9]+", "-", name)
         folder.mkdir(parents=True)
         return Disk.copy(self.image(board), folder / "disk.img", 2 << 30)
 
@@ -212,7 +214,7 @@ def main():
     parser.add_argument("work", type=Path)
     parser.add_argument("--report", type=Path, help="figures and results as JSON")
     parser.add_argument("words", nargs="*", help="cases whose names have one of these words")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     shutil.rmtree(args.work, ignore_errors=True)
     args.work.mkdir(parents=True)
     bench = Bench(args.build, args.work)
