@@ -69,6 +69,8 @@ web_unit() { npm run --prefix web --silent test; }
 web_e2e() { BROOKBOXD=$TARGET/debug/brookboxd npm run --prefix web --silent e2e; }
 acceptance() { "$TARGET/debug/acceptance" "$@"; }
 units() { systemd/test.sh; }
+# What of the other boards needs no image, and that Buildroot's configurations are what their parts say.
+boards() { image/boards/raspberrypi/test.sh && buildroot/configs.sh --check; }
 # The PC image, quick to build rather than small; and started once, with the main job inside it.
 image() { DAEMON=$TARGET/debug/brookboxd SQUASHFS_LEVEL=1 nice -n 10 image/build.sh; }
 image_in_qemu() { SKIP_BUILD=1 nice -n 5 image/test.sh --quick; }
@@ -99,6 +101,7 @@ waiting_lane() {
   touch "$STEPS/tools-ready"
   step shellcheck scripts_lint
   step units units
+  step boards boards
   step man-page man_lint
   if [ -f web/package.json ]; then
     step web-packages web_packages
