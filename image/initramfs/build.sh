@@ -18,6 +18,8 @@ install -m 755 "$IMAGE/initramfs/init" "$into/init"
 needs() { # FILE of the tree
   local name place
   while read -r name; do
+    # It is taken by the place that programs name it by.
+    case $name in ld-linux*) continue ;; esac
     for place in "usr/lib/$MULTIARCH" usr/lib usr/lib64; do
       [ -e "$tree/$place/$name" ] || continue
       [ -e "$into/$place/$name" ] || {
