@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run test test-web screenshots bench bench-quick test-obs-enhanced acceptance image image-repro emulate \
-  test-image install uninstall clean
+  test-image test-arm64 install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ bench-quick: ## the same for ten destinations, once; two minutes
 test-obs-enhanced: ## OBS Studio's own Enhanced RTMP (AV1), from a newer Debian in a chroot; needs root
 	@scripts/obs-enhanced.sh
 
-image: ## a flashable image and an update bundle; BOARD=pc
+image: ## a flashable image and an update bundle; BOARD=pc, raspberrypi or jetson
 	@image/build.sh
 
 image-repro: ## builds the image twice and compares, byte by byte
@@ -42,6 +42,9 @@ emulate: ## boots the PC image in QEMU and prints where its page is; Ctrl-C ends
 
 test-image: ## every test of the built PC image in QEMU; CASES=word picks cases by name
 	@image/test.sh $(CASES)
+
+test-arm64: ## the same for the images of the Raspberry Pi and of 64-bit Arm with UEFI, as far as QEMU goes
+	@image/test-arm64.sh $(CASES)
 
 install: ## puts brookboxd and its systemd unit on this Debian, or below DESTDIR; needs a build and root
 	@systemd/install.sh install

@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
-# make image BOARD=pc: from sources and packages to a flashable image, an update bundle, and the papers beside them.
+# make image BOARD=pc|raspberrypi|jetson: from sources and packages to a flashable image, an update bundle, and the papers beside them.
 # The parts are scripts of their own; each takes its inputs from build/image/BOARD and leaves its results there.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 ROOTFS=${ROOTFS:-debian}
-[ -d "$IMAGE/$ROOTFS" ] || die "there is no provider $ROOTFS of a root file system; there is: debian"
+[ -d "$IMAGE/$ROOTFS" ] || die "there is no provider $ROOTFS of a root file system; there are: debian, buildroot"
+if [ "$ROOTFS" = buildroot ]; then
+  # It has built the daemon too.
+  [ -d "${BUILDROOT_OUTPUT:-}" ] || die "BUILDROOT_OUTPUT has to name the output folder of Buildroot; see buildroot/README.md"
+  DAEMON=$(realpath "$BUILDROOT_OUTPUT")/target/usr/bin/brookboxd
+  export DAEMON
+fi
 need_packages run
 need_toolchains
 need_packages image
+[ -z "$FOREIGN" ] || need_packages "$ARCH"
 [ "$(id -u)" = 0 ] || unshare --user --map-root-user --map-auto true 2>/dev/null ||
   die "this user may not make user name spaces (see /etc/subuid, and sysctl kernel.unprivileged_userns_clone); run it as root"
 
@@ -16,9 +23,9 @@ STEPS=11
 START=$(date +%s)
 say "Brookbox $VERSION for $DESCRIPTION"
 step "the page" web_build
-step "the daemon" cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" -p brookboxd
+step "the daemon" "$IMAGE/daemon.sh"
 step "keys of the update bundles" "$IMAGE/keys.sh"
-step "Debian packages" "$IMAGE/$ROOTFS/packages.sh"
+step "packages" "$IMAGE/$ROOTFS/packages.sh"
 step "kernel and firmware" "$IMAGE/$ROOTFS/kernel.sh"
 step "root file system" owned "$IMAGE/$ROOTFS/tree.sh"
 step "initial file system" owned "$IMAGE/initramfs/build.sh"

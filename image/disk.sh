@@ -3,7 +3,6 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-boot=$WORK/unpacked/usr/lib
 disk=$WORK/disk.img
 parts=$WORK/parts
 rm -rf "$parts" "$disk"
@@ -14,12 +13,26 @@ for file in grubenv grubenv.2; do
   grub-editenv "$parts/$file" create
   grub-editenv "$parts/$file" set ORDER='A B' A_OK=1 A_TRY=0 B_OK=0 B_TRY=0
 done
-upper=$(tr '[:lower:]' '[:upper:]' <<<"$EFI_NAME")
-"$IMAGE/fat.sh" "$parts/esp" "$ESP_MB" ESP \
-  "$boot/shim/shim$EFI_NAME.efi.signed=EFI/BOOT/BOOT$upper.EFI" \
-  "$boot/grub/$( [ "$EFI_NAME" = x64 ] && echo x86_64 || echo arm64 )-efi-signed/grub$EFI_NAME.efi.signed=EFI/BOOT/grub$EFI_NAME.efi" \
-  "$IMAGE/boards/$BOARD/grub.cfg=EFI/debian/grub.cfg" "$parts/grubenv=brookbox/grubenv" "$parts/grubenv.2=brookbox/grubenv.2"
-"$IMAGE/fat.sh" "$parts/brookbox" "$FAT_MB" BROOKBOX "$IMAGE/fat/README.txt=README.txt"
+state=("$parts/grubenv=brookbox/grubenv" "$parts/grubenv.2=brookbox/grubenv.2")
+front=("$IMAGE/fat/README.txt=README.txt")
+case $LOADER in
+grub)
+  # What the provider of the root file system boots with, by its place: SOURCE=NAME lines.
+  mapfile -t loader <"$WORK/esp.list"
+  "$IMAGE/fat.sh" "$parts/esp" "$ESP_MB" ESP "${loader[@]}" "${state[@]}"
+  ;;
+tryboot)
+  # A Pi 3 reads bootcode.bin and config.txt here, the others autoboot.txt.
+  front+=("$WORK/boot-files/bootcode.bin=bootcode.bin" "$IMAGE/boards/$BOARD/config.txt=config.txt" "$parts/autoboot.txt=autoboot.txt"
+    "${state[@]}")
+  # As the box itself writes it: one whole sector.
+  {
+    cat "$IMAGE/boards/$BOARD/autoboot.txt"
+    head -c $((512 - $(stat -c %s "$IMAGE/boards/$BOARD/autoboot.txt"))) /dev/zero | tr '\0' '\n'
+  } >"$parts/autoboot.txt"
+  ;;
+esac
+"$IMAGE/fat.sh" "$parts/brookbox" "$FAT_MB" BROOKBOX "${front[@]}"
 for name in config data; do
   size=$([ $name = config ] && echo "$CONFIG_MB" || echo "$DATA_MB")
   truncate -s "${size}M" "$parts/$name"
@@ -38,8 +51,8 @@ amd64) ROOT_TYPE=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 ;;
 arm64) ROOT_TYPE=B921B045-1DF0-41C3-AF44-4C6F280D3FAE ;;
 esac
 layout() {
+  [ "$LOADER" != grub ] || printf 'esp %s C12A7328-F81F-11D2-BA4B-00A0C93EC93B %s\n' "$ESP_MB" "$parts/esp"
   cat <<EOF
-esp $ESP_MB C12A7328-F81F-11D2-BA4B-00A0C93EC93B $parts/esp
 BROOKBOX $FAT_MB $BASIC $parts/brookbox
 boot-a $BOOT_MB $XBOOT $WORK/slot-boot.img
 boot-b $BOOT_MB $XBOOT -
@@ -69,4 +82,6 @@ while read -r _ size _ file; do
   [ "$file" = - ] || dd if="$file" of="$disk" bs=1M seek="$at" conv=notrunc,sparse status=none
   at=$((at + size))
 done < <(layout)
+# A Raspberry Pi's firmware reads the old kind of partition table: the first three stand in both.
+[ "$LOADER" != tryboot ] || "$IMAGE/hybrid.py" "$disk"
 echo "note: $total MiB on the disk"

@@ -3,14 +3,17 @@
 FRESH=1 begins with a new one."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "qemu"))
 from box import Box, BoxError, overlay  # noqa: E402
+from job import RUN_IN_IT  # noqa: E402
 
 
 def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     image, work = Path(sys.argv[1]), Path(sys.argv[2])
     work.mkdir(parents=True, exist_ok=True)
     disk, made_from = work / "disk.qcow2", work / "made-from"
@@ -19,15 +22,17 @@ def main():
         disk.unlink(missing_ok=True)
         overlay(image, disk, os.environ.get("DISK", "8G"))
         made_from.write_text(key)
-    print(f"==> starting {image.name} in QEMU; without hardware help this takes about a minute", flush=True)
+    print(f"==> starting {image.name} in QEMU; this takes about a minute; ACCEL=kvm is faster where it works", flush=True)
     box = Box(disk, work, memory=int(os.environ.get("MEMORY", "1024")))
     try:
-        while True:
-            with box:
-                seconds = box.wait_ready(600)
-                show(box, seconds)
-                box.process.wait()
-            print("==> it restarts", flush=True)
+        ended = None
+        while ended in (None, "guest-reset"):
+            if ended:
+                print("==> it restarts", flush=True)
+            box.start()
+            show(box, box.wait_ready(600))
+            ended = box.wait_end()
+        print("==> it has switched itself off", flush=True)
     except KeyboardInterrupt:
         print("\n==> pressing the power button …", flush=True)
         if box.running():
@@ -41,12 +46,12 @@ def main():
 
 
 def show(box, seconds):
-    daemon = "BROOKBOX_CONFIG=/config/brookbox/brookboxd.toml BROOKBOX_DATA_DIR=/data/brookbox runuser -u brookbox -- brookboxd"
     claimed = box.request("GET", "/api/v1/setup")[2]["claimed"]
     print(f"\n  Brookbox runs in the emulated machine, {seconds:.0f} s after power-on.\n")
     print(f"  page           {box.page()}")
+    print(f"  with HTTPS     https://localhost:{box.ports['https']}, by its own certificate")
     print(f"  RTMP server    rtmp://127.0.0.1:{box.ports['rtmp']}/live")
-    print(f"  stream key     {box.run(f'{daemon} show-key').strip()}")
+    print(f"  stream key     {box.run(f'{RUN_IN_IT} show-key').strip()}")
     if not claimed:
         print("\n  Nobody owns this box yet: open the page to set it up. It reaches this machine as 10.0.2.2: a destination")
         print("  on this machine is rtmp://10.0.2.2:PORT/app, with its own network allowed.")

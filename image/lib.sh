@@ -12,6 +12,13 @@ BOARD=${BOARD:-pc}
   die "there is no board $BOARD; there is: $(cd "$IMAGE/boards" && echo *)"
 # shellcheck source=boards/pc/board.sh
 . "$IMAGE/boards/$BOARD/board.sh"
+case $ARCH in
+amd64) MULTIARCH=x86_64-linux-gnu ;;
+arm64) MULTIARCH=aarch64-linux-gnu ;;
+esac
+# Another processor's programs: Rust's name of it, where its daemon is built.
+FOREIGN=''
+if [ "$ARCH" != "$(dpkg --print-architecture 2>/dev/null || echo amd64)" ]; then FOREIGN=${MULTIARCH/-/-unknown-}; fi
 
 WORK=$BUILD/image/$BOARD
 CACHE=$BUILD/image/cache
@@ -61,9 +68,12 @@ step() {
     'BEGIN { printf "%6.1f s  %s\n", b - a, note }'
 }
 
-# owned COMMAND...: with all ids, as a root file system wants: as root, or in a user name space of one's own.
+# owned COMMAND...: with all ids, as a root file system wants: as root, or in a user name space of one's own. Where it is for
+# another processor, its programs run in it too.
 owned() {
-  if [ "$(id -u)" = 0 ]; then
+  if [ -n "$FOREIGN" ] && [ ! -e "/proc/sys/fs/binfmt_misc/qemu-${MULTIARCH%%-*}" ]; then
+    "$IMAGE/foreign.sh" "${MULTIARCH%%-*}" "$@"
+  elif [ "$(id -u)" = 0 ]; then
     "$@"
   else
     unshare --user --map-root-user --map-auto --mount --pid --fork -- "$@"

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The bill of materials (CycloneDX 1.6) and the licences of everything in an image: Debian's packages, the daemon's crates,
-the page's npm packages."""
+"""The bill of materials (CycloneDX 1.6) and the licences of everything in an image: the packages of its root file system, the
+daemon's crates, the page's npm packages."""
 
 import argparse
+import csv
 import hashlib
 import json
 import os
@@ -19,6 +20,26 @@ def stanzas(path):
         fields = dict(re.findall(r"^([A-Za-z-]+): *(.*)$", block, re.M))
         if "Package" in fields:
             yield fields
+
+
+def buildroot(papers):
+    """What Buildroot built for the target, named NAME-VERSION; licences where its own papers were made (legal-info)."""
+    licences = {}
+    if (papers / "manifest.csv").exists():
+        with (papers / "manifest.csv").open(newline="") as file:
+            licences = {row["PACKAGE"]: row["LICENSE"] for row in csv.DictReader(file)}
+    for line in (papers / "buildroot").read_text().split():
+        name, _, version = line.rpartition("-")
+        yield {
+            "type": "library", "name": name or line, "version": version,
+            "purl": f"pkg:generic/{quote(name or line)}@{quote(version)}",
+            "licenses": [{"license": {"name": licences.get(name, "see Buildroot's legal-info")}}],
+        }
+
+
+def system(papers):
+    """The packages of the root file system, whoever made it."""
+    return debian(papers) if (papers / "dpkg-status").exists() else buildroot(papers)
 
 
 def debian(papers):
@@ -95,7 +116,7 @@ def main():
     for name in ("version", "board"):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
-    components = [*debian(args.papers), *crates(args.papers), *npm(args.npm)]
+    components = [*system(args.papers), *crates(args.papers), *npm(args.npm)]
     name = f"brookbox-{args.board}"
     time = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), timezone.utc)
     body = json.dumps(components, sort_keys=True)

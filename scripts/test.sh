@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# make test: every test there is. Two lanes overlap: cargo's, and the one that mostly waits (packages, the page, then
-# real-time cases, which wait for frames). What measures time runs alone at the end.
-# One cargo profile (dev) for the tests and the daemon under test.
+# make test: every test there is. Three lanes overlap: cargo's, the one that mostly waits (packages, the page, then
+# real-time cases, which wait for frames), and the image's, which gives way to both: in it nothing depends on the time that
+# it takes. What measures time runs alone at the end.
+# One cargo profile (dev) for the tests and the daemon under test, the one in the image too.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/peers.sh"
@@ -14,7 +15,11 @@ steps_begin
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
-packages() { need_packages test; }
+packages() {
+  need_packages test
+  need_packages image
+  need_packages emulate
+}
 peers() { test_peers; }
 fmt() { cargo fmt --all --check; }
 build() { cargo build --locked --workspace --all-targets; }
@@ -63,6 +68,12 @@ web_check() { npm run --prefix web --silent check; }
 web_unit() { npm run --prefix web --silent test; }
 web_e2e() { BROOKBOXD=$TARGET/debug/brookboxd npm run --prefix web --silent e2e; }
 acceptance() { "$TARGET/debug/acceptance" "$@"; }
+units() { systemd/test.sh; }
+# What of the other boards needs no image, and that Buildroot's configurations are what their parts say.
+boards() { image/boards/raspberrypi/test.sh && buildroot/configs.sh --check; }
+# The PC image, quick to build rather than small; and started once, with the main job inside it.
+image() { DAEMON=$TARGET/debug/brookboxd SQUASHFS_LEVEL=1 nice -n 10 image/build.sh; }
+image_in_qemu() { SKIP_BUILD=1 nice -n 5 image/test.sh --quick; }
 
 # Lane 1: what compiles.
 cargo_lane() {
@@ -89,6 +100,8 @@ waiting_lane() {
   step peers peers
   touch "$STEPS/tools-ready"
   step shellcheck scripts_lint
+  step units units
+  step boards boards
   step man-page man_lint
   if [ -f web/package.json ]; then
     step web-packages web_packages
@@ -96,9 +109,17 @@ waiting_lane() {
     step web-tests web_unit
     step web-build web_build
   fi
+  touch "$STEPS/page-ready"
   wait_for built || return
   if [ -f web/package.json ]; then step web-in-a-browser web_e2e; fi
   step acceptance acceptance --report "$STEPS/acceptance.json"
+}
+
+# Lane 3: the image, of the daemon and the page that the others built.
+image_lane() {
+  wait_for built || return
+  until [ -e "$STEPS/page-ready" ]; do sleep 0.5; done
+  step image image && step image-in-qemu image_in_qemu
 }
 
 # Waits for a mark of the other lane; fails if that lane ended without it.
@@ -111,12 +132,14 @@ wait_for() {
 
 (
   waiting_lane
-  touch "$STEPS/tools-ready"
+  touch "$STEPS/tools-ready" "$STEPS/page-ready"
 ) &
 waiting=$!
+image_lane &
+imaging=$!
 cargo_lane
 touch "$STEPS/lane-ended"
-wait "$waiting"
+wait "$waiting" "$imaging"
 if [ -e "$STEPS/built" ]; then
   step acceptance-timing acceptance --timing --report "$STEPS/acceptance-timing.json"
 fi

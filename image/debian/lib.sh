@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Debian's archive as this machine's apt knows it. Sourced after image/lib.sh, never run.
 
-APT=$CACHE/apt-$SUITE-$ARCH
+APT=$CACHE/apt-${KERNEL_SUITE:-$SUITE}-$ARCH
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # The mirrors that this machine's own apt uses: of the release, and of its security updates.
@@ -16,6 +16,7 @@ sources() {
   [ -n "$site" ] || die "this machine's apt knows no Debian mirror; add one to /etc/apt and run apt-get update"
   printf 'deb [signed-by=%s] %s %s main non-free-firmware\n' "$KEYRING" "$site" "$SUITE"
   printf 'deb [signed-by=%s] %s %s-updates main non-free-firmware\n' "$KEYRING" "$site" "$SUITE"
+  [ -z "${KERNEL_SUITE:-}" ] || printf 'deb [signed-by=%s] %s %s main non-free-firmware\n' "$KEYRING" "$site" "$KERNEL_SUITE"
   site=$(security_mirror)
   [ -z "$site" ] || printf 'deb [signed-by=%s] %s %s-security main non-free-firmware\n' "$KEYRING" "$site" "$SUITE"
 }
@@ -36,8 +37,15 @@ archive_update() {
   archive apt-get -q update
 }
 
-# What the archive holds now, in one hash.
-archive_state() { cat "$APT"/lists/*InRelease | sha256sum | cut -c 1-16; }
+# What the archive holds now, in one hash: all of it, or these suites.
+archive_state() {
+  local suite
+  [ $# -gt 0 ] || set -- '*'
+  for suite in "$@"; do
+    # shellcheck disable=SC2086  # a pattern
+    cat "$APT"/lists/*_dists_${suite}_InRelease 2>/dev/null || true
+  done | sha256sum | cut -c 1-16
+}
 
 # The packages of a list file.
 listed() { sed 's/#.*//; /^[[:space:]]*$/d' "$1"; }

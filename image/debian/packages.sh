@@ -7,7 +7,9 @@ set -euo pipefail
 archive_update || { [ -s "$APT/sources.list" ] && say "the package lists could not be renewed; going on with those of before"; }
 include=$(listed "$IMAGE/debian/packages.txt" | paste -sd , -)
 for name in "${PACKAGES[@]}"; do include+=,$name; done
-key=$(printf '%s\n' "$include" "$ARCH" "$(archive_state)" "$(cat "$0")" | sha256sum | cut -c 1-16)
+# Without the suite of the kernel: boards that differ in that alone share the packages.
+state=$(archive_state "$SUITE" "$SUITE-updates" "$SUITE-security")
+key=$(printf '%s\n' "$include" "$ARCH" "$state" "$(cat "$0")" | sha256sum | cut -c 1-16)
 tar=$CACHE/packages-$ARCH-$key.tar
 ln -sfn "$tar" "$WORK/packages.tar"
 if [ -s "$tar" ]; then
@@ -15,10 +17,14 @@ if [ -s "$tar" ]; then
   exit 0
 fi
 
-mode=root
-[ "$(id -u)" = 0 ] || mode=unshare
+mode=root run=()
+if [ -n "$FOREIGN" ]; then
+  run=(owned)
+elif [ "$(id -u)" != 0 ]; then
+  mode=unshare
+fi
 # Licences are collected from the tree; all other documentation and translations stay out.
-mmdebstrap --mode="$mode" --arch="$ARCH" --variant=essential --include="$include" --format=tar \
+"${run[@]}" mmdebstrap --mode="$mode" --arch="$ARCH" --variant=essential --include="$include" --format=tar \
   --aptopt='Apt::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
   --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \

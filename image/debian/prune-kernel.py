@@ -30,10 +30,12 @@ def choose_modules(tree, drop, keep):
     for line in (tree / "modules.dep").read_text().splitlines():
         path, _, rest = line.partition(":")
         depends[path] = rest.split()
-    # A folder, or one module in it.
-    folders = tuple(f"kernel/{name}{end}" for name in drop for end in ("/", ".ko"))
+    # A folder, or one module in it; what is kept is also told by its name alone.
+    below = lambda lines: tuple(f"kernel/{name}{end}" for name in lines for end in ("/", ".ko"))
+    dropped, kept = below(drop), below(name for name in keep if "/" in name)
     names = {name.replace("-", "_") for name in keep}
-    wanted = [path for path in depends if not path.startswith(folders) or module_name(path) in names]
+    wanted = [path for path in depends
+              if not path.startswith(dropped) or path.startswith(kept) or module_name(path) in names]
     chosen = set()
     while wanted:
         path = wanted.pop()
@@ -63,10 +65,11 @@ def firmware_named(modules):
     return names
 
 
-def choose_firmware(tree, names, drop):
+def choose_firmware(tree, names, drop, keep):
     """The files and links, relative to `tree`, that the names lead to."""
     there = {str(p.relative_to(tree)) for p in tree.rglob("*") if p.is_file() or p.is_symlink()}
-    there = {p for p in there if not any(fnmatch.fnmatch(p, pattern) for pattern in drop)}
+    match = lambda path, patterns: any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
+    there = {p for p in there if not match(p, drop) or match(p, keep)}
     chosen = set()
     for name in names:
         hits = fnmatch.filter(there, name) if any(c in name for c in "*?[") else [name] if name in there else []
@@ -92,9 +95,12 @@ def choose_firmware(tree, names, drop):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("unpacked", "into", "drop", "keep", "drop-firmware"):
+    for name in ("unpacked", "into"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("drop-modules", "keep-modules", "drop-firmware", "keep-firmware"):
+        parser.add_argument(f"--{name}", type=Path, action="append", default=[], metavar="LIST")
     args = parser.parse_args()
+    listed = lambda paths: [line for path in paths for line in lines(path)]
     usr = args.unpacked / "usr/lib"
     version = next((usr / "modules").iterdir()).name
     modules = args.into / "usr/lib/modules" / version
@@ -103,7 +109,7 @@ def main():
     # Unpacked kernels come without an index of dependencies.
     (args.unpacked / "lib").exists() or (args.unpacked / "lib").symlink_to("usr/lib")
     subprocess.run(["depmod", "-b", args.unpacked, version], check=True)
-    chosen = choose_modules(usr / "modules" / version, lines(args.drop), lines(args.keep))
+    chosen = choose_modules(usr / "modules" / version, listed(args.drop_modules), listed(args.keep_modules))
     copy_modules(usr / "modules" / version, chosen, modules)
     (args.into / "lib").symlink_to("usr/lib")
     subprocess.run(["depmod", "-b", args.into, version], check=True)
@@ -112,7 +118,7 @@ def main():
     firmware = usr / "firmware"
     names = firmware_named(modules.rglob("*.ko"))
     count = 0
-    for path in sorted(choose_firmware(firmware, names, lines(args.drop_firmware))):
+    for path in sorted(choose_firmware(firmware, names, listed(args.drop_firmware), listed(args.keep_firmware))):
         target = args.into / "usr/lib/firmware" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if (firmware / path).is_symlink():
@@ -120,7 +126,9 @@ def main():
         else:
             shutil.copyfile(firmware / path, target)
             count += 1
-    shutil.copy(args.unpacked / "boot" / f"vmlinuz-{version}", args.into / "vmlinuz")
+    # Newer packages keep the kernel beside its modules.
+    places = [args.unpacked / "boot" / f"vmlinuz-{version}", usr / "modules" / version / "vmlinuz"]
+    shutil.copy(next(place for place in places if place.exists()), args.into / "vmlinuz")
     (args.into / "version").write_text(version + "\n")
     size = lambda top: sum(p.lstat().st_size for p in top.rglob("*") if p.is_file() and not p.is_symlink()) / 1e6
     (args.into / "summary").write_text(

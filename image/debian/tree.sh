@@ -8,7 +8,7 @@ set -euo pipefail
 tree=$WORK/tree
 rm -rf "$tree" "$WORK/papers"
 mkdir -p "$tree" "$WORK/papers"
-tar -C "$tree" --numeric-owner -xf "$WORK/packages.tar"
+tar -C "$tree" --numeric-owner --exclude='./dev/*' -xf "$WORK/packages.tar"
 
 # What the papers are made from, before it goes.
 cp "$tree/var/lib/dpkg/status" "$WORK/papers/dpkg-status"
@@ -20,24 +20,26 @@ done
 
 # grub-editenv is all that RAUC wants of GRUB's tools.
 (cd "$CACHE" && archive apt-get -q download grub-common)
-dpkg-deb --fsys-tarfile "$(find "$CACHE" -maxdepth 1 -name 'grub-common_*.deb' | sort -V | tail -n 1)" |
+dpkg-deb --fsys-tarfile "$(find "$CACHE" -maxdepth 1 -name "grub-common_*_$ARCH.deb" | sort -V | tail -n 1)" |
   tar -C "$tree" --no-same-owner -xf - ./usr/bin/grub-editenv
 
 while read -r pattern; do
   # shellcheck disable=SC2086  # patterns
   (cd "$tree" && rm -rf -- $pattern)
-done < <(listed "$IMAGE/debian/drop-files.txt")
+done < <(listed "$IMAGE/debian/drop-files.txt" | sed "s/x86_64-linux-gnu/$MULTIARCH/")
 rm -rf "${tree:?}/dev" "$tree/etc/.pwd.lock"
 mkdir "$tree/dev"
 
 cp -R "$WORK/kernel/usr" "$tree/"
 mkdir -p "$tree/boot"
 
-PREFIX=/usr DESTDIR=$tree "$ROOT/systemd/install.sh" install
+DAEMON=$WORK/brookboxd PREFIX=/usr DESTDIR=$tree "$ROOT/systemd/install.sh" install
 rm -rf "$tree/usr/share/man"
 "$ROOT/systemd/appliance/install.sh" "$tree"
 install -D -m 644 "${BROOKBOX_BUNDLE_CA:-$BUILD/image/development-keys/ca.pem}" "$tree/etc/rauc/keyring.pem"
 sed -e "s|@COMPATIBLE@|$COMPATIBLE|" "$IMAGE/boards/$BOARD/rauc.conf" >"$tree/etc/rauc/system.conf"
+# What only this board has.
+[ ! -d "$IMAGE/boards/$BOARD/root" ] || cp -R "$IMAGE/boards/$BOARD/root/." "$tree/"
 # A number that stays the same from one version to the next, because data belong to it.
 sed -i 's/^u brookbox -/u brookbox 970/' "$tree/usr/lib/sysusers.d/brookbox.conf"
 chroot "$tree" systemd-sysusers

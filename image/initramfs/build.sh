@@ -12,19 +12,35 @@ ln -s usr/lib "$into/lib"
 ln -s usr/lib64 "$into/lib64"
 mkdir -p "$into/usr/lib64"
 install -m 755 "$IMAGE/initramfs/init" "$into/init"
-install -m 755 "$tree/usr/bin/busybox" "$into/bin/busybox"
-for name in $("$tree/usr/bin/busybox" --list); do [ "$name" = busybox ] || ln -s busybox "$into/bin/$name"; done
 
-# dmsetup with its libraries, from the root file system.
-install -m 755 "$tree/usr/sbin/dmsetup" "$into/bin/dmsetup"
-needs() { chroot "$tree" /usr/bin/ldd "$1" | grep -o '/[^ ]*' | sort -u; }
-while read -r library; do
-  install -D -m 755 "$tree$library" "$into/${library/#\/lib/\/usr\/lib}"
-done < <(needs /usr/sbin/dmsetup)
+# Programs from the root file system with the libraries that they are linked with, read from the files: they may be for
+# another processor.
+needs() { # FILE of the tree
+  local name place
+  while read -r name; do
+    for place in "usr/lib/$MULTIARCH" usr/lib usr/lib64; do
+      [ -e "$tree/$place/$name" ] || continue
+      [ -e "$into/$place/$name" ] || {
+        install -D -m 755 "$tree/$place/$name" "$into/$place/$name"
+        needs "$place/$name"
+      }
+      continue 2
+    done
+    die "$1 is linked with $name, which the root file system does not have"
+  done < <(readelf --dynamic "$tree/$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+}
+for program in /usr/bin/busybox /usr/sbin/dmsetup "${INITRAMFS_PROGRAMS[@]}"; do
+  install -m 755 "$tree$program" "$into/bin/${program##*/}"
+  needs "$program"
+  # What starts a program that is linked with libraries.
+  interpreter=$(readelf --program-headers "$tree$program" | sed -n 's/.*program interpreter: \/\(.*\)\]/\1/p')
+  [ -z "$interpreter" ] || install -D -m 755 "$tree/$interpreter" "$into/$interpreter"
+done
+[ "$LOADER" != tryboot ] || install -m 755 "$tree/usr/lib/brookbox/tryboot" "$into/bin/tryboot"
 
 # First what every start needs, in an order without soft dependencies, which busybox does not know.
 first=(dm-verity squashfs ext4)
-for name in sha256-ssse3 sha256-ce crc32c-intel crc32c_generic; do
+for name in sha256-ssse3 sha2-ce sha256-arm64 crc32c-intel crc32c_generic; do
   [ -z "$(find "$WORK/kernel" -name "$name.ko")" ] || first=("$name" "${first[@]}")
 done
 printf '%s\n' "${first[*]} ${DISK_MODULES[*]}" >"$into/modules.first"

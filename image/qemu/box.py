@@ -1,14 +1,17 @@
 """A Brookbox in QEMU: starts the disk image as a machine, forwards its ports, runs commands in it, pulls its plug.
 
-Software emulation, so that it runs anywhere; an emulated machine is ten to twenty times slower than an N100.
+Software emulation, so that it runs anywhere; an emulated machine is ten to twenty times slower than an N100. ACCEL=kvm uses
+the processor's own virtual machines, where they work; not every machine that offers them runs firmware in them.
 """
 
 import base64
+import ctypes
 import http.client
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -16,7 +19,8 @@ import time
 from pathlib import Path
 
 OVMF = Path("/usr/share/OVMF")
-PORTS = {"http": 80, "https": 443, "rtmp": 1935}
+PORTS = {"http": 80, "https": 443, "rtmp": 1935, "ssh": 22}
+ACCELERATORS = {"tcg": "tcg,thread=multi", "kvm": "kvm"}
 # A shell for tests on the second serial port. It comes from outside as a credential: the image has none of it.
 CONTROL = """[Unit]
 DefaultDependencies=no
@@ -34,6 +38,11 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def end_with_parent():
+    """In the child: it is not left behind, whatever ends the one that started it (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def overlay(base, target, size="4G"):
@@ -57,11 +66,17 @@ def drive_arguments(kind, disk):
 
 
 class Box:
-    def __init__(self, disk, work, drive="virtio", memory=1024, cpus=2, secure=False, dropins=None, control=True, extra=()):
+    """`tap`: the interface that is the other end of its cable, and `host` the address it has there; without them it is
+    behind QEMU's own router, and its ports are reached by ports of this machine."""
+
+    def __init__(self, disk, work, drive="virtio", memory=1024, cpus=2, secure=False, dropins=None, control=True, extra=(),
+                 tap=None, mac="52:54:00:12:34:56", host="127.0.0.1"):
         self.disk, self.work, self.drive = disk, Path(work), drive
         self.memory, self.cpus, self.secure, self.extra = memory, cpus, secure, list(extra)
         self.dropins = dict(dropins or {})
         self.control = control
+        self.accel = os.environ.get("ACCEL") or "tcg"
+        self.tap, self.mac, self.host = tap, mac, host
         self.ports = {}
         self.process = None
         self.work.mkdir(parents=True, exist_ok=True)
@@ -73,14 +88,16 @@ class Box:
     def start(self):
         """Switches it on."""
         self.starts += 1
-        self.ports = {name: free_port() for name in PORTS}
+        self.ports = self.ports or (dict(PORTS) if self.tap else {name: free_port() for name in PORTS})
         self.qmp_path, self.control_path = self.work / "qmp", self.work / "control"
         for path in (self.qmp_path, self.control_path):
             path.unlink(missing_ok=True)
         self.console_from = self.console_path.stat().st_size if self.console_path.exists() else 0
         self.started = time.monotonic()
+        # Seconds until GRUB had chosen a version, as far as somebody waited for it.
+        self.loaded_after = None
         self.process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=(self.work / "qemu.log").open("ab"),
-                                        stderr=subprocess.STDOUT, start_new_session=True)
+                                        stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_parent)
         self._lines = None
         return self
 
@@ -90,7 +107,8 @@ class Box:
         if not own.exists():
             shutil.copy(OVMF / variables, own)
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{self.ports[name]}-:{port}" for name, port in PORTS.items())
-        command = ["qemu-system-x86_64", "-nodefaults", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", str(self.cpus),
+        cable = f"tap,id=net,ifname={self.tap},script=no,downscript=no" if self.tap else f"user,id=net{forwards}"
+        command = ["qemu-system-x86_64", "-nodefaults", "-accel", ACCELERATORS[self.accel], "-cpu", "qemu64", "-smp", str(self.cpus),
                    "-m", str(self.memory), "-display", "none", "-vga", "none", "-device", "virtio-rng-pci",
                    "-action", "reboot=shutdown,watchdog=reset",
                    "-machine", "q35,smm=on" if self.secure else "q35,sata=on,smbus=off",
@@ -99,7 +117,7 @@ class Box:
                    "-chardev", f"file,id=console,path={self.console_path},append=on", "-serial", "chardev:console",
                    "-chardev", f"socket,id=control,path={self.control_path},server=on,wait=off", "-serial", "chardev:control",
                    "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
-                   "-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="]
+                   "-netdev", cable, "-device", f"virtio-net-pci,id=card,netdev=net,mac={self.mac},romfile="]
         if self.secure:
             command += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
         command += drive_arguments(self.drive, self.disk)
@@ -131,7 +149,7 @@ class Box:
             self.process.kill()
             self.process.wait()
 
-    def power_off(self, timeout=120):
+    def power_off(self, timeout=240):
         """The button is pressed; waits until it is off."""
         self.qmp("system_powerdown")
         return self.wait_off(timeout)
@@ -142,6 +160,24 @@ class Box:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise self.error(f"still on after {timeout} s") from None
+
+    def wait_end(self):
+        """Until it is off; why (QEMU's `ShutdownCause`): `guest-reset` is a restart, `guest-shutdown` a switching off."""
+        why = None
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(self.qmp_path))
+            stream = s.makefile("rw")
+            stream.write('{"execute": "qmp_capabilities"}\n')
+            stream.flush()
+            try:
+                for line in stream:
+                    message = json.loads(line)
+                    if message.get("event") == "SHUTDOWN":
+                        why = message["data"]["reason"]
+            except ConnectionError:
+                pass  # it was killed
+        self.process.wait()
+        return why
 
     def qmp(self, command, **arguments):
         with socket.socket(socket.AF_UNIX) as s:
@@ -159,6 +195,9 @@ class Box:
             if "error" in answer:
                 raise BoxError(f"QMP {command}: {answer['error']['desc']}")
             return answer["return"]
+
+    def pull_cable(self, pulled=True):
+        self.qmp("set_link", name="card", up=not pulled)
 
     # What it says
 
@@ -178,13 +217,13 @@ class Box:
 
     def page(self):
         # By this name and not by an address: an address that is not the box's own is refused (DNS rebinding).
-        return f"http://localhost:{self.ports['http']}"
+        return f"http://{self.host}" if self.tap else f"http://localhost:{self.ports['http']}"
 
-    def request(self, method, path, body=None, headers=None, timeout=30):
+    def request(self, method, path, body=None, headers=None, timeout=90):
         """One HTTP request: status, headers, body (parsed if it is JSON)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports["http"], timeout=timeout)
+        connection = http.client.HTTPConnection(self.host, self.ports["http"], timeout=timeout)
         try:
-            headers = {"Host": f"localhost:{self.ports['http']}", "Origin": self.page(), **(headers or {})}
+            headers = {"Host": self.page().removeprefix("http://"), "Origin": self.page(), **(headers or {})}
             if body is not None:
                 headers["Content-Type"] = "application/json"
                 body = json.dumps(body)
@@ -203,6 +242,8 @@ class Box:
         while time.monotonic() < end:
             if not self.running():
                 raise self.error("it went off or restarted")
+            if self.loaded_after is None and "brookbox: version" in self.console():
+                self.loaded_after = time.monotonic() - self.started
             try:
                 if self.request("GET", "/readyz", timeout=5)[0] == 200:
                     return time.monotonic() - self.started

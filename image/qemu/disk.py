@@ -79,7 +79,8 @@ class Disk:
                 self.put("esp", name, file.read_bytes())
 
     def read_state(self):
-        text = self.get("esp", "brookbox/grubenv").decode()
+        # A Raspberry Pi has no partition of its own for it.
+        text = self.get("esp" if "esp" in self.parts else "BROOKBOX", "brookbox/grubenv").decode()
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
 
     # Files of an ext4 partition, without mounting it

@@ -1,22 +1,30 @@
 """What the image can do when nothing is wrong."""
 
+import os
 import re
+import time
 
+from harm import OnAir
 from job import claim, sign_in, stream, wait_for
+
+# How long is looked at what is written, each idle and live; what is told is for an hour.
+MINUTES = float(os.environ.get("MINUTES", "10"))
 
 
 def main_job(bench, name):
     """From a flashed disk: start, claim, stream, switch off; and the figures of that start."""
     disk = bench.fresh(name)
     with bench.box(disk) as box:
-        ready = box.wait_ready(300)
+        # In `make test` it has little of the machine.
+        ready = box.wait_ready(600)
         cookie = claim(box)
         streamed = stream(box, disk.path.parent, cookie)
         phases = box.run("systemd-analyze time | head -n 1")
-        bench.figures |= {"ready after power-on, s": round(ready, 1), "phases": phases}
+        bench.figures |= {"ready after power-on, s": round(ready, 1), "of that firmware and GRUB, s": round(box.loaded_after or 0, 1),
+                          "phases": phases}
         failed = box.run("systemctl --failed --no-legend --plain")
         assert not failed, f"failed units: {failed}"
-        wait_for("the first start to be good", lambda: "is good" in box.run("journalctl -u brookbox-health -o cat"), 240)
+        wait_for("the first start to be good", lambda: "is good" in box.run("journalctl -u brookbox-health -o cat"), 600)
         box.power_off()
     state = disk.read_state()
     assert state["A_OK"] == "1" and state["A_TRY"] == "0", state
@@ -31,9 +39,10 @@ def stays(bench, name):
         with bench.box(disk) as box:
             box.wait_ready(300)
             sign_in(box)
-            now = {"machine id": box.run("cat /etc/machine-id"),
-                   "kept id": box.run("cat /data/machine-id"),
-                   "boots in the journal": len(box.run("journalctl --list-boots --no-pager | grep -c '^ *-*[0-9]'").split())}
+            now = {"machine id": box.run("cat /etc/machine-id"), "kept id": box.run("cat /data/machine-id")}
+            # The one in which the disk was set up, and those of this case.
+            boots = len(box.run("journalctl --list-boots --no-pager -q -o json | tr '}' '\\n' | grep boot_id").splitlines())
+            assert boots == start + 1, f"the journal knows {boots} starts, at the {start + 1}th"
             size = int(box.run("df -B1 --output=size /data | tail -n 1"))
             assert size > 700 << 20, f"/data has {size} bytes of a 2 GiB disk"
             assert now["machine id"] == now["kept id"], now
@@ -88,10 +97,41 @@ def secure_boot(bench, name):
     return f"ready after {ready:.0f} s, lockdown {lockdown}"
 
 
+def written(box):
+    """Bytes written to the disk since it was switched on."""
+    return 512 * int(box.run("sync; awk '{ print $7 }' /sys/class/block/$(cat /run/brookbox/boot-disk)/stat"))
+
+
+def writes(bench, name):
+    """How much goes to the disk while nothing happens, and while it is on air."""
+    disk = bench.seasoned(name)
+    with bench.box(disk) as box:
+        box.wait_ready(300)
+        wait_for("this start to be good", lambda: "is good" in box.run("journalctl -b -u brookbox-health -o cat"), 300)
+        # What a start still has to write down.
+        time.sleep(60)
+        hourly = {}
+
+        def measure(what):
+            start, before = time.monotonic(), written(box)
+            time.sleep(MINUTES * 60)
+            hourly[what] = (written(box) - before) * 3600 / (time.monotonic() - start)
+
+        measure("idle")
+        with OnAir(box, disk.path.parent, sign_in(box)) as air:
+            air.live(120)
+            measure("live")
+        box.power_off()
+    figures = {f"written per {what} hour, MB": round(rate / 1e6, 2) for what, rate in hourly.items()}
+    bench.figures |= figures
+    return f"{figures}, each looked at for {MINUTES:g} min"
+
+
 CASES = [
     ("main job", main_job),
     ("what stays", stays),
     ("read-only root, firewall, score", read_only),
+    ("writes to the disk", writes),
     ("disk: nvme", drive("nvme")),
     ("disk: usb", drive("usb")),
     ("disk: sata", drive("sata")),

@@ -3,6 +3,8 @@
 
 import argparse
 import json
+import os
+import re
 import shutil
 import sys
 import time
@@ -11,11 +13,13 @@ from pathlib import Path
 
 import faults
 import features
+import harm
+import wiring
 from box import Box, BoxError
 from disk import Disk
 from job import claim, stream, wait_for
 
-CASES = [*features.CASES, *faults.CASES]
+CASES = [*features.CASES, *wiring.CASES, *harm.CASES, *faults.CASES]
 
 
 class Bench:
@@ -23,7 +27,9 @@ class Bench:
 
     def __init__(self, image, work):
         self.image, self.work = image, work
-        self.figures = {}
+        # As it is in the image; it runs here too.
+        self.daemon = image.parent / "brookboxd"
+        self.figures = {"machine": f"QEMU, {os.environ.get('ACCEL', 'tcg')}, 2 CPUs"}
 
     def fresh(self, name, size=2 << 30):
         """A disk as it is after flashing."""
@@ -43,12 +49,13 @@ class Bench:
         return Disk.copy(made, self.folder(name) / "disk.img")
 
     def folder(self, name):
-        folder = self.work / name.replace("/", "-").replace(" ", "-")
+        # QEMU takes commas in a path for the end of it.
+        folder = self.work / re.sub(r"[^A-Za-z0-9]+", "-", name)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def box(self, disk, **options):
-        return Box(disk.path, disk.path.parent, **options)
+    def box(self, disk, work=None, **options):
+        return Box(disk.path, work or disk.path.parent, **options)
 
 
 def both_slots(box):

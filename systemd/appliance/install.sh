@@ -16,6 +16,7 @@ for script in "$here"/libexec/*; do
   esac
 done
 put conf/brookboxd.toml usr/share/brookbox/brookboxd.toml
+put ../../image/fat/README.txt usr/share/brookbox/README.txt
 put conf/brookboxd-appliance.conf usr/lib/systemd/system/brookboxd.service.d/50-appliance.conf
 put conf/firewall.nft usr/lib/brookbox/firewall.nft
 put conf/repart-config.conf usr/lib/brookbox/repart.d/10-config.conf
@@ -34,8 +35,11 @@ printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1
 ln -sf ../run/NetworkManager/resolv.conf "$root/etc/resolv.conf"
 # The initial file system puts the kept one over it.
 : >"$root/etc/machine-id"
+# As brookbox.toml says; without that, universal time.
+ln -sfn ../run/brookbox/localtime "$root/etc/localtime"
 
 enable=(brookboxd.service brookbox-state.service brookbox-firewall.service brookbox-health.service brookbox-screen.service
+  brookbox-usb.service brookbox-settings.service brookbox-settings.path brookbox-ssh.service brookbox-install.socket
   data.mount config.mount var.mount efi.automount run-brookbox-fat.automount NetworkManager.service systemd-timesyncd.service)
 systemctl --root="$root" --quiet enable "${enable[@]}"
 # What has no use on a read-only root with one purpose, and would cost time at every boot.

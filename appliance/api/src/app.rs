@@ -20,6 +20,7 @@ use crate::jobs::Jobs;
 use crate::live::Live;
 use crate::logbook::Logbook;
 use crate::lookout::Lookout;
+use crate::notify::Notifier;
 use crate::problem::{Code, Problem};
 use crate::sockets::Sockets;
 use crate::vitals::Vitals;
@@ -105,6 +106,7 @@ pub(crate) struct Shared {
     pub(crate) lookout: Arc<Lookout>,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) vitals: Arc<Vitals>,
+    pub(crate) notifier: Notifier,
     /// Held from a write to the store until the engine has it: two changes reach both in the same order.
     pub(crate) writes: tokio::sync::Mutex<()>,
     /// Held while a password is hashed or checked.
@@ -125,6 +127,8 @@ impl Api {
         let box_name = box_name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
         let lookout = Arc::new(Lookout::new(&store)?);
         let (jobs, vitals) = (Arc::new(Jobs::new(&store)?), Arc::<Vitals>::default());
+        let notifier = Notifier::default();
+        store.listen(notifier.listener());
         let shared = Shared {
             identity: watch::Sender::new(Identity { box_name, claimed: store.claimed()? }),
             live: Live::new(&engine.snapshot(), lookout.clone(), jobs.clone(), vitals.clone()),
@@ -138,6 +142,7 @@ impl Api {
             lookout,
             jobs,
             vitals,
+            notifier,
             writes: tokio::sync::Mutex::default(),
             hashing: Hashing::default(),
             devices: Mutex::default(),
@@ -213,6 +218,11 @@ impl Shared {
     pub(crate) fn take_reset(&self) -> bool {
         let until = self.reset_until.lock().unwrap_or_else(PoisonError::into_inner).take();
         until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// What the box is called.
+    pub(crate) fn box_name(&self) -> String {
+        self.identity.borrow().box_name.clone()
     }
 
     /// The box was given a name.

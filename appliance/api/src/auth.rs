@@ -151,7 +151,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Connection {
 }
 
 /// The layer of one route: lets in whom its rule lets in.
-pub(crate) async fn check(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn check(
+    State((app, access, body_bytes)): State<(App, Access, usize)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let admitted = match security::connection(&request) {
         // The body, which is not to be shared between threads, stays out of this.
         Some(connection) => admit(&app, access, request.headers(), connection).await,
@@ -164,7 +168,7 @@ pub(crate) async fn check(State((app, access)): State<(App, Access)>, mut reques
                 Admitted::Caller(caller) => _ = request.extensions_mut().insert(*caller),
                 Admitted::Link(link) => _ = request.extensions_mut().insert(link),
             }
-            answer(request, next).await
+            answer(request, next, body_bytes).await
         }
         Err(problem) => problem.into_response(),
     }
@@ -172,12 +176,12 @@ pub(crate) async fn check(State((app, access)): State<(App, Access)>, mut reques
 
 /// A write that has begun is done to its end, whether or not anybody waits for the answer: what was stored and not told
 /// to the engine would differ until the next start. It begins when its body is there.
-async fn answer(request: Request, next: Next) -> Response {
+async fn answer(request: Request, next: Next, body_bytes: usize) -> Response {
     if security::is_read(request.method()) {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let body = match body::read(body).await {
+    let body = match body::read(body, body_bytes).await {
         Ok(body) => body,
         Err(problem) => return problem.into_response(),
     };

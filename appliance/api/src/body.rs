@@ -9,10 +9,12 @@ use serde_json::{Map, Value};
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 
-/// Largest JSON body, in bytes.
-const JSON_BYTES: usize = 64 << 10;
+/// Largest JSON body, in bytes, where a route does not say otherwise.
+pub(crate) const JSON_BYTES: usize = 64 << 10;
+/// Largest body of any route.
+pub(crate) const MOST_BYTES: usize = 3 << 19;
 /// How much of a larger one is read and thrown away, so that its sender gets to see the answer.
-const DRAINED: usize = 1 << 20;
+const DRAINED: usize = 2 << 20;
 
 /// A JSON body.
 pub(crate) struct Json(pub(crate) Value);
@@ -22,7 +24,8 @@ impl<S: Send + Sync> FromRequest<S> for Json {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let is_patch = request.method() == Method::PATCH;
-        let bytes = read(request.into_body()).await?;
+        // The layer of the route has seen to its own limit.
+        let bytes = read(request.into_body(), MOST_BYTES).await?;
         if bytes.is_empty() && !is_patch {
             // No fields are named, which is what an empty object says.
             return Ok(Self(Value::Object(Map::new())));
@@ -42,8 +45,8 @@ impl Json {
     }
 }
 
-/// A body up to its limit.
-pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
+/// A body up to a limit.
+pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
     let mut limited = Limited::new(body, DRAINED);
     let mut kept = Vec::new();
     let mut seen = 0;
@@ -54,12 +57,12 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
         })?;
         let Ok(data) = frame.into_data() else { continue };
         seen += data.len();
-        if seen <= JSON_BYTES {
+        if seen <= most {
             kept.extend_from_slice(&data);
         }
     }
-    if seen > JSON_BYTES {
-        return Err(Problem::new(Code::TooLarge).detail(format!("At most {JSON_BYTES} bytes.")));
+    if seen > most {
+        return Err(Problem::new(Code::TooLarge).detail(format!("At most {most} bytes.")));
     }
     Ok(kept.into())
 }

@@ -129,6 +129,23 @@ impl Fields {
         found
     }
 
+    /// A list of short texts.
+    pub(crate) fn lines(&mut self, name: &str, most: usize) -> Option<Vec<String>> {
+        let list = match self.take(name)? {
+            Value::Array(list) => list,
+            other => {
+                self.wrong_type(name, "a list", &other);
+                return None;
+            }
+        };
+        let texts: Option<Vec<_>> = list.iter().map(|value| value.as_str().map(str::to_owned)).collect();
+        let texts = texts.filter(|texts| texts.len() <= most);
+        if texts.is_none() {
+            self.error(name, "wrong_type", format!("This has to be a list of at most {most} texts."));
+        }
+        texts
+    }
+
     /// A list of words, each at most once.
     pub(crate) fn words<T: Copy + PartialEq>(&mut self, name: &str, words: &[(&str, T)]) -> Option<Vec<T>> {
         let list = match self.take(name)? {

@@ -73,7 +73,7 @@ fn look_in(root: &Path, data_dir: &Path) -> Machine {
     let memory = read(&at("proc/meminfo")).unwrap_or_default();
     let zones = numbered(&at("sys/class/thermal"), "thermal_zone");
     Machine {
-        model: read(&at("proc/device-tree/model")).or_else(|| read(&at("sys/class/dmi/id/product_name"))),
+        model: read(&at("sys/firmware/devicetree/base/model")).or_else(|| read(&at("sys/class/dmi/id/product_name"))),
         processors: std::thread::available_parallelism().ok().and_then(|count| count.get().try_into().ok()),
         load: load(&at("proc/loadavg")),
         temperature_c: zones.iter().filter_map(|zone| milli(&zone.join("temp"))).reduce(f64::max),
@@ -220,7 +220,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        put("proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0");
+        put("sys/firmware/devicetree/base/model", "Raspberry Pi 5 Model B Rev 1.0\0");
         put("proc/meminfo", "MemTotal:        4048576 kB\nMemFree: 1 kB\nMemAvailable:    2000000 kB\n");
         put("proc/loadavg", "0.52 0.58 0.59 1/257 9999\n");
         put("sys/class/thermal/thermal_zone0/temp", "52345\n");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use brookbox_store::{JobState, Role, Scope, Severity, StartMode};
+use brookbox_store::{JobState, Role, Scope, Severity, StartMode, TellBy};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -11,6 +11,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::access::Access;
+use crate::body;
 use crate::problem::{Code, MEDIA_TYPE, Problem};
 use crate::resources::status::Status;
 use crate::routes::{Route, table};
@@ -27,9 +28,10 @@ pub fn openapi() -> String {
 }
 
 /// What a route is for, takes and gives.
-#[derive(Default)]
 pub(crate) struct Doc {
     summary: &'static str,
+    /// Largest body, in bytes.
+    pub(crate) body_bytes: usize,
     description: Option<&'static str>,
     query: Vec<(&'static str, &'static str, bool)>,
     takes: Option<Takes>,
@@ -45,9 +47,7 @@ struct Takes {
     patch: bool,
 }
 
-#[derive(Default)]
 enum Gives {
-    #[default]
     Nothing,
     One(u16, String),
     List(String),
@@ -60,7 +60,22 @@ enum Gives {
 
 impl Doc {
     pub(crate) fn new(summary: &'static str) -> Self {
-        Self { summary, ..Self::default() }
+        Self {
+            summary,
+            body_bytes: body::JSON_BYTES,
+            description: None,
+            query: Vec::new(),
+            takes: None,
+            gives: Gives::Nothing,
+            problems: Vec::new(),
+            schemas: Vec::new(),
+        }
+    }
+
+    /// A larger body than usual.
+    pub(crate) fn up_to(mut self, bytes: usize) -> Self {
+        self.body_bytes = bytes;
+        self
     }
 
     /// More than the summary.
@@ -339,7 +354,9 @@ fn codes(access: Access, path: &str, method: &str, doc: &Doc) -> Vec<Code> {
     if path.contains('{') {
         codes.push(Code::NotFound);
     }
-    if method != "GET" && ["inputs", "destinations", "broadcast", "sessions", "refusals"].contains(&tag(path)) {
+    if method != "GET"
+        && ["inputs", "destinations", "broadcast", "sessions", "refusals", "profiles"].contains(&tag(path))
+    {
         codes.push(Code::EngineEnded);
     }
     match access {
@@ -428,8 +445,10 @@ fn add_patch<T: ToSchema>(schemas: &mut Schemas) {
         object.required.clear();
         for property in object.properties.values_mut() {
             // A default is for what is missing in a new object; what is missing in a patch stays.
-            if let RefOr::T(Schema::Object(property)) = property {
-                property.default = None;
+            match property {
+                RefOr::T(Schema::Object(property)) => property.default = None,
+                RefOr::T(Schema::Array(property)) => property.default = None,
+                _ => {}
             }
         }
     }
@@ -455,6 +474,11 @@ pub(crate) fn codes_schema() -> Schema {
     words(Code::ALL).into()
 }
 
+/// Any value.
+pub(crate) fn any() -> Schema {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()
+}
+
 pub(crate) fn role() -> Schema {
     words(Role::ALL).into()
 }
@@ -469,6 +493,10 @@ pub(crate) fn job_state() -> Schema {
 
 pub(crate) fn severity() -> Schema {
     words(Severity::ALL).into()
+}
+
+pub(crate) fn service() -> Schema {
+    words(TellBy::ALL).into()
 }
 
 pub(crate) fn start_mode() -> Schema {

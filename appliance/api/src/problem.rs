@@ -89,6 +89,14 @@ codes! {
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some fields are not right.";
     /// The destination lies in the own network or at the box itself, which was not allowed.
     AddressNotAllowed = "address_not_allowed", UNPROCESSABLE_ENTITY, "This address is not allowed for a destination.";
+    /// The file was made with another password.
+    WrongFilePassword = "wrong_file_password", UNPROCESSABLE_ENTITY, "This is not the password that the file was made with.";
+    /// The file is cut short or was changed.
+    FileDamaged = "file_damaged", UNPROCESSABLE_ENTITY, "The file is damaged. Get it once more from where it was kept.";
+    /// The file is something else.
+    FileUnknown = "file_unknown", UNPROCESSABLE_ENTITY, "This is not a file that can be imported here.";
+    /// Nothing was done lately that can be undone.
+    NothingToUndo = "nothing_to_undo", CONFLICT, "There is nothing to undo.";
     /// Too many attempts; `Retry-After` says how long to wait.
     TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts. Wait a little.";
     /// Nothing comes in that could be watched.
@@ -190,6 +198,15 @@ impl Problem {
     #[must_use]
     pub(crate) fn errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// Says where its wrong fields are: `destinations[2]`.
+    #[must_use]
+    pub(crate) fn inside(mut self, place: &str) -> Self {
+        for error in &mut self.errors {
+            error.field = format!("{place}.{}", error.field);
+        }
         self
     }
 

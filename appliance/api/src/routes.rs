@@ -15,10 +15,11 @@ use crate::openapi::Doc;
 use crate::platforms::Platform;
 use crate::problem::{Code, Problem};
 use crate::resources::{
-    alarms, broadcast, broadcasts, destinations, events, figures, health, inputs, jobs, login, logs, me, metrics, obs,
-    outputs, play, sessions, setup, signins, status, support, system, tokens, users, watch_links,
+    alarms, broadcast, broadcasts, destinations, events, figures, health, inputs, jobs, login, logs, me, metrics,
+    notifications, obs, outputs, play, profiles, sessions, setup, signins, status, support, system, tokens, users,
+    watch_links,
 };
-use crate::{auth, live, openapi, security, web};
+use crate::{auth, body, live, openapi, security, web};
 
 /// One method on one path.
 pub(crate) struct Route {
@@ -33,8 +34,8 @@ pub(crate) struct Route {
 /// The whole API.
 pub(crate) fn router(app: &App) -> Router {
     let mut router = Router::new();
-    for Route { path, access, handler, .. } in table() {
-        let layer = from_fn_with_state((app.clone(), access), auth::check);
+    for Route { path, access, handler, doc, .. } in table() {
+        let layer = from_fn_with_state((app.clone(), access, doc.body_bytes), auth::check);
         // An output's id holds a slash, which may come as it is. The router takes whole segments only.
         let path = path.replace("/outputs/{id}", "/outputs/{*id}").replace("{input}.flv", "{file}");
         router = router.route(&path, handler.layer(layer));
@@ -90,6 +91,9 @@ pub(crate) fn table() -> Vec<Route> {
         route(GET, "/api/v1/signins/{id}", InPerson(Viewer), signins::get, Doc::new("Shows a sign-in").gives::<signins::SignInView>(200)),
         route(DELETE, "/api/v1/signins/{id}", InPerson(Viewer), signins::delete, Doc::new("Ends a sign-in").gives_nothing()),
 
+        route(DELETE, "/api/v1/signins", InPerson(Viewer), signins::delete_all, Doc::new("Ends all of one's own sign-ins").says("The one that asks ends too, unless it is to stay: `?keep=current`.")
+            .query_text("keep", "`current`: the one that asks stays.").gives_nothing().or(&[Code::Invalid])),
+
         route(GET, "/api/v1/tokens", Role(Owner), tokens::list, Doc::new("Lists the API tokens").lists::<tokens::TokenView>()),
         route(POST, "/api/v1/tokens", Fresh(Owner), tokens::create, Doc::new("Makes an API token").takes::<tokens::NewToken>().gives::<tokens::MadeToken>(201).or(&[Code::LimitReached])),
         route(GET, "/api/v1/tokens/{id}", Role(Owner), tokens::get, Doc::new("Shows an API token").gives::<tokens::TokenView>(200)),
@@ -101,6 +105,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(PATCH, "/api/v1/users/{id}", Fresh(Owner), users::patch, Doc::new("Changes a name or a role").patches::<users::UserChange>().gives::<users::UserView>(200).or(&[Code::LastOwner])),
         route(DELETE, "/api/v1/users/{id}", Fresh(Owner), users::delete, Doc::new("Deletes somebody with all sign-ins and tokens of theirs").gives_nothing().or(&[Code::LastOwner])),
         route(POST, "/api/v1/users/{id}/reset", Fresh(Owner), users::reset, Doc::new("Gives somebody a new password and ends their sign-ins").takes::<users::Reset>().gives::<users::UserView>(200).or(&[Code::Busy])),
+        route(DELETE, "/api/v1/users/{id}/signins", InPerson(Owner), users::sign_out, Doc::new("Ends all sign-ins of somebody").gives_nothing()),
 
         route(GET, "/api/v1/inputs", Role(Viewer), inputs::list, Doc::new("Lists the inputs").lists::<inputs::InputView>()),
         route(POST, "/api/v1/inputs", Role(Owner), inputs::create, Doc::new("Adds an input").takes::<inputs::NewInput>().gives::<inputs::InputView>(201).or(&[Code::LimitReached])),
@@ -134,6 +139,33 @@ pub(crate) fn table() -> Vec<Route> {
         route(POST, "/api/v1/destinations/{id}/retry", Role(Operator), destinations::retry, Doc::new("Tries a destination now").gives::<destinations::DestinationView>(200)),
         route(POST, "/api/v1/broadcast/start", Role(Operator), broadcast::start, Doc::new("Starts every destination that waits for it").gives::<status::Broadcast>(200)),
         route(POST, "/api/v1/broadcast/stop", Role(Operator), broadcast::stop, Doc::new("Ends every destination properly and keeps every switch").gives::<status::Broadcast>(200)),
+
+        route(GET, "/api/v1/profiles", Role(Viewer), profiles::list, Doc::new("Lists the profiles: named sets of destinations with their switches").lists::<profiles::ProfileView>()),
+        route(POST, "/api/v1/profiles", Role(Owner), profiles::create, Doc::new("Saves the destinations as they are now as a profile").takes::<profiles::NewProfile>().gives::<profiles::ProfileView>(201).or(&[Code::LimitReached])),
+        route(GET, "/api/v1/profiles/undo", Role(Viewer), profiles::get_undo, Doc::new("Says what can be undone: the last switch to a profile, or the last deletion of one").gives::<profiles::UndoState>(200)),
+        route(POST, "/api/v1/profiles/undo", Role(Operator), profiles::undo, Doc::new("Undoes it").says("An undone switch can itself be undone. A deleted profile is brought back by an owner only.")
+            .gives::<profiles::UndoView>(200).or(&[Code::NothingToUndo, Code::LimitReached])),
+        route(POST, "/api/v1/profiles/import", InPerson(Owner), profiles::import, Doc::new("Adds a profile from an exported file").says("Nothing changes before the box is switched to it. Leave to send into the own network (`allowLocal`) is not imported.")
+            .takes::<profiles::Import>().up_to(body::MOST_BYTES).gives::<profiles::ProfileView>(201)
+            .or(&[Code::WrongFilePassword, Code::FileDamaged, Code::FileUnknown, Code::LimitReached, Code::Busy])),
+        route(GET, "/api/v1/profiles/{id}", Role(Viewer), profiles::get, Doc::new("Shows a profile").gives::<profiles::ProfileView>(200)),
+        route(PATCH, "/api/v1/profiles/{id}", Role(Owner), profiles::patch, Doc::new("Gives a profile another name").patches::<profiles::NewProfile>().gives::<profiles::ProfileView>(200)),
+        route(DELETE, "/api/v1/profiles/{id}", Role(Owner), profiles::delete, Doc::new("Deletes a profile, which can be undone").gives_nothing()),
+        route(POST, "/api/v1/profiles/{id}/save", Role(Owner), profiles::save, Doc::new("Saves the destinations as they are now in this profile").gives::<profiles::ProfileView>(200)),
+        route(GET, "/api/v1/profiles/{id}/compare", Role(Viewer), profiles::compare, Doc::new("Shows row by row what a switch to this profile would change").gives::<profiles::Comparison>(200)),
+        route(POST, "/api/v1/profiles/{id}/switch", Role(Operator), profiles::switch, Doc::new("Switches to this profile, row by row").says("Destinations that stay as they are go on undisturbed. Those that the profile does not know are switched off, not deleted.")
+            .takes_optional::<profiles::Rows>().gives::<profiles::Comparison>(200).or(&[Code::LimitReached])),
+        route(POST, "/api/v1/profiles/{id}/export", Fresh(Owner), profiles::export, Doc::new("Gives a profile as a file, encrypted by a password, stream keys included")
+            .takes::<profiles::Export>().gives_media("application/octet-stream").or(&[Code::Busy])),
+
+        route(GET, "/api/v1/notifications", Role(Owner), notifications::list, Doc::new("Lists whom the box tells what happens").lists::<notifications::NotificationView>()),
+        route(POST, "/api/v1/notifications", Role(Owner), notifications::create, Doc::new("Tells somebody what happens, by webhook or ntfy").takes::<notifications::NewNotification>().gives::<notifications::NotificationView>(201)
+            .or(&[Code::AddressNotAllowed, Code::LimitReached])),
+        route(GET, "/api/v1/notifications/{id}", Role(Owner), notifications::get, Doc::new("Shows a notification").gives::<notifications::NotificationView>(200)),
+        route(PATCH, "/api/v1/notifications/{id}", Role(Owner), notifications::patch, Doc::new("Changes a notification").patches::<notifications::NewNotification>().gives::<notifications::NotificationView>(200)
+            .or(&[Code::AddressNotAllowed])),
+        route(DELETE, "/api/v1/notifications/{id}", Role(Owner), notifications::delete, Doc::new("Deletes a notification").gives_nothing()),
+        route(POST, "/api/v1/notifications/{id}/test", Role(Owner), notifications::test, Doc::new("Sends a test and says what became of it").gives::<notifications::LastTry>(200).or(&[Code::Busy, Code::Conflict])),
 
         route(GET, "/api/v1/sessions", Role(Viewer), sessions::list, Doc::new("Lists who is connected to the inputs").lists::<status::Session>()),
         route(GET, "/api/v1/sessions/{id}", Role(Viewer), sessions::get, Doc::new("Shows a session").gives::<status::Session>(200)),

@@ -102,6 +102,24 @@ fn reason(reason: Option<&String>) -> &str {
     }
 }
 
+/// An event of this moment that needs no more than a code, a few values and a sentence.
+pub(crate) fn plain<const N: usize>(
+    code: &str,
+    severity: Severity,
+    params: [(&str, Value); N],
+    sentence: impl Into<String>,
+) -> NewEvent {
+    NewEvent {
+        time: Time::now(),
+        code: code.to_owned(),
+        severity,
+        input: None,
+        destination: None,
+        params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        sentence: sentence.into(),
+    }
+}
+
 /// What people did through the API.
 #[derive(Clone, Debug)]
 pub(crate) enum Deed<'a> {
@@ -148,6 +166,9 @@ pub(crate) enum Deed<'a> {
     PasswordLost {
         username: &'a str,
         address: IpAddr,
+    },
+    SignedOutEverywhere {
+        username: &'a str,
     },
     AddressBlocked {
         address: IpAddr,
@@ -301,6 +322,11 @@ impl Deed<'_> {
                 let sentence =
                     format!("The lost password of {username} was replaced from {address}. Every sign-in has ended.");
                 ("password_lost", Severity::Warning, None, sentence)
+            }
+            Self::SignedOutEverywhere { username } => {
+                put("username", username.into());
+                let sentence = format!("{by} ended all sign-ins of {username}.");
+                ("signed_out_everywhere", Severity::Info, None, sentence)
             }
             Self::AddressBlocked { address, time } => {
                 let minutes = time.as_secs().div_ceil(60);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use brookbox_store::Severity;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,7 +24,8 @@ use tower::Service;
 use crate::app::{Api, App};
 use crate::problem::{Code, MEDIA_TYPE, Problem};
 use crate::security::{Connection, HEADERS_ALWAYS};
-use crate::{history, live, lookout, net, routes, sockets, vitals};
+use crate::sentences::plain;
+use crate::{history, live, lookout, net, notify, routes, sockets, vitals};
 
 /// Most connections at once.
 const CONNECTIONS: usize = 512;
@@ -65,7 +67,9 @@ pub async fn serve_both(
     background.spawn(history::run(app.clone()));
     background.spawn(lookout::run(app.clone()));
     background.spawn(vitals::run(app.clone()));
+    background.spawn(notify::run(app.clone()));
     background.spawn(prune(app.clone()));
+    started(&app).await;
 
     let gate = Arc::new(Gate::default());
     let (stop, stopping) = watch::channel(false);
@@ -109,9 +113,40 @@ pub async fn serve_both(
         };
     }
     drop((http, https));
+    ended(&app).await;
     sockets::close_all(&app);
     stop.send_replace(true);
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// Where it is kept that the program runs: what is still there at a start is of one that had no end.
+const RUNNING: &str = "running";
+
+/// Notes that the box has started, and whether it had been shut down before.
+async fn started(app: &App) {
+    let noted = app.db(|store| {
+        let unclean = store.setting(RUNNING)?.unwrap_or(false);
+        store.put_setting(RUNNING, &true)?;
+        Ok::<_, brookbox_store::Error>(unclean)
+    });
+    let unclean = noted.await.unwrap_or_else(|problem| {
+        tracing::warn!(problem = problem.code().as_str(), "the start was not written down");
+        false
+    });
+    let sentence = match unclean {
+        true => "The box has started again. It was not shut down before.",
+        false => "The box has started.",
+    };
+    let severity = if unclean { Severity::Warning } else { Severity::Info };
+    let params = [("version", app.config.version.as_str().into()), ("unclean", unclean.into())];
+    app.note(plain("box_started", severity, params, sentence)).await;
+}
+
+/// Notes that the box is shut down.
+async fn ended(app: &App) {
+    if let Err(problem) = app.db(|store| store.delete_setting(RUNNING)).await {
+        tracing::warn!(problem = problem.code().as_str(), "the end was not written down");
+    }
 }
 
 /// The next connection on either listener, with what makes it secure.

@@ -73,6 +73,12 @@ pub(crate) fn url(text: &str, rules: &Rules<'_>) -> Result<String, Refused> {
     }
 }
 
+/// Whether an address that needs no looking up is in the own network.
+pub(crate) fn is_local(url: &str) -> bool {
+    let host = Parts::of(url).ok().and_then(|parts| parts.known_host());
+    host.and_then(|host| literal(&host)).is_some_and(|address| reach(address) == Reach::Local)
+}
+
 /// Checks a key.
 pub(crate) fn key(key: &SecretString, known: &BTreeSet<String>) -> Result<(), Wrong> {
     let text = key.expose_secret();
@@ -183,7 +189,7 @@ fn looks_like_key(text: &str) -> bool {
     youtube || twitch || ivs || facebook
 }
 
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), Refused> {
+pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<u16>), Refused> {
     let brackets = "Put an IPv6 address into brackets, as in `[2001:db8::1]:1935`.";
     // The colons of an IPv6 address stand in brackets.
     let end = authority.find(']').map(|at| at + 1).or_else(|| authority.find(':')).unwrap_or(authority.len());
@@ -205,10 +211,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), Refused> {
     }
 }
 
-fn check_host(host: &str) -> Result<(), Refused> {
+pub(crate) fn check_host(host: &str) -> Result<(), Refused> {
     let wrong = |message: &str| Err(Refused::wrong("host", message));
     if host.is_empty() {
-        return wrong("Name a host, as in `rtmp://host/app`.");
+        return wrong("Name a host behind the `://`.");
     }
     if host.contains("${") {
         return Ok(());
@@ -238,24 +244,33 @@ fn check_host(host: &str) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The address that a host is without being looked up.
+pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+    match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(address) => Some(address.to_canonical()),
+        Err(_) => (host == "localhost" || host.ends_with(".localhost")).then(|| IpAddr::from([127, 0, 0, 1])),
+    }
+}
+
 /// Where an address that needs no looking up leads.
 fn check_reach(host: &str, port: u16, rules: &Rules<'_>) -> Result<(), Refused> {
-    let address = match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        Ok(address) => address.to_canonical(),
-        Err(_) if host == "localhost" || host.ends_with(".localhost") => IpAddr::from([127, 0, 0, 1]),
-        Err(_) => return Ok(()),
-    };
+    let Some(address) = literal(host) else { return Ok(()) };
     let own = address.is_loopback() || address == rules.local || address == rules.ingest.ip().to_canonical();
     if own && port == rules.ingest.port() {
         return Err(Refused::NotAllowed("This is the box's own ingest: it would send the stream to itself.".into()));
     }
+    check_place(address, rules.allow_local)
+}
+
+/// Whether an address may be reached at all.
+pub(crate) fn check_place(address: IpAddr, allow_local: bool) -> Result<(), Refused> {
     match reach(address) {
         Reach::Public => Ok(()),
-        Reach::Local if rules.allow_local => Ok(()),
+        Reach::Local if allow_local => Ok(()),
         Reach::Local => {
             Err(Refused::NotAllowed("This address is in the own network. Set `allowLocal` if that is meant.".into()))
         }
-        Reach::Never => Err(Refused::NotAllowed("No destination may lead to this address.".into())),
+        Reach::Never => Err(Refused::NotAllowed("The box may never send to this address.".into())),
     }
 }
 

@@ -72,6 +72,31 @@ async fn sign_ins_are_listed_and_ended() {
 }
 
 #[tokio::test]
+async fn all_sign_ins_end_at_once() {
+    let (test_box, owner) = TestBox::claimed().await;
+    let mara = test_box.store.users().unwrap()[0].id.clone();
+    let elsewhere = test_box.signed_in(&mara, |_| {});
+    let answer = owner.delete("/api/v1/signins?keep=current").await;
+    assert_eq!((answer.status, answer.header("set-cookie")), (204, None));
+    assert_eq!((owner.get("/api/v1/me").await.status, elsewhere.get("/api/v1/me").await.status), (200, 401));
+    assert_eq!(owner.delete("/api/v1/signins?keep=mine").await.errors(), ["keep:unknown_value"]);
+
+    let viewer = test_box.somebody(Role::Viewer);
+    let jonas = viewer.get("/api/v1/me").await.body["id"].as_str().unwrap().to_owned();
+    let also = test_box.signed_in(&jonas, |_| {});
+    assert_eq!(viewer.delete(&format!("/api/v1/users/{mara}/signins")).await.code(), "not_allowed");
+    assert_eq!(owner.delete(&format!("/api/v1/users/{jonas}/signins")).await.status, 204);
+    assert_eq!((viewer.get("/api/v1/me").await.status, also.get("/api/v1/me").await.status), (401, 401));
+    assert_eq!(owner.delete("/api/v1/users/nobody/signins").await.status, 404);
+
+    let answer = owner.delete("/api/v1/signins").await;
+    assert!(answer.header("set-cookie").unwrap().starts_with("brookbox=; "), "{answer:?}");
+    assert_eq!(owner.get("/api/v1/me").await.status, 401);
+    let told = test_box.store.events(None, 50).unwrap();
+    assert_eq!(told.iter().filter(|event| event.code == "signed_out_everywhere").count(), 3);
+}
+
+#[tokio::test]
 async fn a_password_is_asked_for_again_after_ten_minutes() {
     let (test_box, _owner) = TestBox::claimed().await;
     let id = test_box.store.users().unwrap()[0].id.clone();

@@ -6,7 +6,7 @@ use std::fs;
 #[must_use]
 pub fn kind() -> &'static str {
     // What firmware writes there ends with a zero byte.
-    let model = fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
+    let model = fs::read_to_string("/sys/firmware/devicetree/base/model").unwrap_or_default();
     kind_of(&model, std::env::consts::ARCH)
 }
 

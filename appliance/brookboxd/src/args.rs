@@ -79,6 +79,11 @@ pub(crate) enum Command {
         /// Whose; not needed where there is one owner
         user: Option<String>,
     },
+    /// Put the system that was started from a USB stick onto a disk of this machine, which erases that disk
+    InstallTo {
+        /// Which; without it the disks that there are are named
+        disk: Option<String>,
+    },
     /// Show the box's addresses and state on this console, for as long as it runs
     Screen,
     /// Ask the running daemon on every listener whether it is well, and have it do a durable write

@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) reset_files: Vec<PathBuf>,
     /// Where the screen reads the state; `None`: in the data directory.
     pub(crate) status_socket: PathBuf,
+    /// Where it is asked for to install on this computer; `None`: this is no image.
+    pub(crate) installer: Option<PathBuf>,
     /// A folder of notices for the screen, one sentence a file.
     pub(crate) notices: Option<PathBuf>,
 }
@@ -61,6 +63,7 @@ struct File {
     mdns: Mdns,
     first_boot: FirstBoot,
     screen: Screen,
+    install: Install,
     variables: Variables,
     limits: BoxLimits,
 }
@@ -113,6 +116,13 @@ struct FirstBoot {
 struct Screen {
     socket: Option<PathBuf>,
     notices: Option<PathBuf>,
+}
+
+/// `[install]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Install {
+    socket: Option<PathBuf>,
 }
 
 /// `[variables]`
@@ -177,6 +187,7 @@ impl Config {
             reset_files: first_boot::reset_files(file.first_boot.reset_files, file.first_boot.file.as_deref()),
             first_boot: file.first_boot.file,
             status_socket,
+            installer: file.install.socket,
             notices: file.screen.notices,
         })
     }

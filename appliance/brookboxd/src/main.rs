@@ -12,6 +12,7 @@ mod failure;
 mod first_boot;
 mod healthy;
 mod https;
+mod install;
 mod log;
 mod memory;
 mod screen;
@@ -54,6 +55,9 @@ fn run(args: Args) -> Result<(), Failure> {
         Some(Command::Openapi) => commands::openapi(),
         Some(Command::Check) => commands::check(&options),
         Some(Command::ShowKey { input }) => commands::show_key(&Config::load(&options)?, &input),
+        Some(Command::InstallTo { disk }) => {
+            install::run(Config::load(&options)?.installer.as_deref(), disk.as_deref())
+        }
         Some(Command::Screen) => screen::run(&Config::load(&options)?),
         Some(Command::Healthy { wait }) => healthy::run(&Config::load(&options)?, Duration::from_secs(wait)),
         Some(Command::HashPassword) => commands::hash_password(),

@@ -1,11 +1,12 @@
 //! The attached screen: a plain console, no keyboard. It shows where the page is, and what goes on.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write, stdin};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::thread::sleep;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use qrcode::render::unicode::Dense1x2;
@@ -13,6 +14,7 @@ use qrcode::{EcLevel, QrCode};
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::install::{self, Disk};
 use crate::status::Status;
 
 /// How often it is tried to reach the daemon.
@@ -21,43 +23,127 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 const WIDTH: usize = 44;
 /// Most addresses that are shown.
 const MOST_ADDRESSES: usize = 3;
+/// Most disks that are offered.
+const MOST_DISKS: usize = 3;
 /// Clears the screen and what can be scrolled back to, and hides the cursor (console_codes(4)).
 const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J\x1b[?25l";
 
+/// What the screen has to show anew.
+enum News {
+    Status(Box<Status>),
+    /// The daemon does not run.
+    Absent,
+    /// What *Install on this computer* has to say; empty where there is nothing to install on.
+    Installer(Vec<String>),
+}
+
 /// Draws the state each time that it changes; ends only with standard output.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
-    let mut shown = String::new();
-    let mut show = |page: String| -> Result<(), Failure> {
-        if page != shown {
-            let mut out = std::io::stdout().lock();
-            out.write_all(CLEAR.as_bytes()).and_then(|()| out.write_all(page.as_bytes())).map_err(Failure::other)?;
-            out.flush().map_err(Failure::other)?;
-            shown = page;
+    let (tell, news) = channel();
+    if let Some(installer) = config.installer.clone() {
+        let tell = tell.clone();
+        thread::spawn(move || offer(&installer, &tell));
+    }
+    let socket = config.status_socket.clone();
+    thread::spawn(move || follow(&socket, &tell));
+
+    let (mut status, mut seen, mut offered, mut shown) = (None, false, Vec::new(), String::new());
+    for news in news {
+        match news {
+            News::Status(now) => (status, seen) = (Some(now), true),
+            News::Absent => status = None,
+            News::Installer(lines) => offered = lines,
         }
-        Ok(())
-    };
-    let mut seen = false;
-    loop {
-        seen |= follow(&config.status_socket, &mut |status| show(page(status)))?;
         let absent = if seen { "Brookbox is restarting …" } else { "Brookbox is starting …" };
-        show(format!("\n  {absent}\n"))?;
+        let text = status.as_ref().map_or_else(|| waiting(absent, &offered), |status| page(status, &offered));
+        if text != shown {
+            let mut out = std::io::stdout().lock();
+            out.write_all(CLEAR.as_bytes()).and_then(|()| out.write_all(text.as_bytes())).map_err(Failure::other)?;
+            out.flush().map_err(Failure::other)?;
+            shown = text;
+        }
+    }
+    Ok(())
+}
+
+/// Tells what the daemon says, each time that it is there, until nobody listens.
+fn follow(socket: &Path, tell: &Sender<News>) {
+    loop {
+        if let Ok(stream) = UnixStream::connect(socket) {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                if let Ok(status) = serde_json::from_str(&line)
+                    && tell.send(News::Status(status)).is_err()
+                {
+                    return;
+                }
+            }
+        }
+        if tell.send(News::Absent).is_err() {
+            return;
+        }
         sleep(TRY_EVERY);
     }
 }
 
-/// Shows what the daemon says until it goes away; `false` if it was not there.
-fn follow(socket: &Path, show: &mut dyn FnMut(&Status) -> Result<(), Failure>) -> Result<bool, Failure> {
-    let Ok(stream) = UnixStream::connect(socket) else { return Ok(false) };
-    for line in BufReader::new(stream).lines().map_while(Result::ok) {
-        if let Ok(status) = serde_json::from_str(&line) {
-            show(&status)?;
+/// Offers to install on this computer where that can be, and does it for who types so; ends when it is done, or when no
+/// keyboard can ever speak.
+fn offer(installer: &Path, tell: &Sender<News>) {
+    let mut typed = stdin().lock().lines();
+    let mut said = None;
+    loop {
+        let disks = install::disks(installer).unwrap_or_default();
+        let _ = tell.send(News::Installer(offers(&disks, said.take())));
+        let Some(Ok(answer)) = typed.next() else { return };
+        let Some(disk) = chosen(&answer, &disks) else { continue };
+        let result = install::install(installer, disk, |progress| {
+            let _ = tell.send(News::Installer(vec![format!("{progress}. Do not switch off.")]));
+        });
+        match result {
+            Ok(()) => {
+                let done = "Installed. When this machine has switched itself off, pull the stick and switch it on.";
+                let _ = tell.send(News::Installer(vec![done.to_owned()]));
+                return;
+            }
+            Err(failure) => said = Some(failure.sentence().to_owned()),
         }
     }
-    Ok(true)
 }
 
-/// What stands on the screen.
-fn page(status: &Status) -> String {
+/// What is offered, in lines; `said` is what went wrong before.
+fn offers(disks: &[Disk], said: Option<String>) -> Vec<String> {
+    let what = match disks {
+        [] => None,
+        [_] => Some("Install on this computer? Type install and press Enter, for this disk:".to_owned()),
+        _ => Some("Install on this computer? Type install and a number, and press Enter:".to_owned()),
+    };
+    let numbered = disks.iter().take(MOST_DISKS).enumerate();
+    said.into_iter().chain(what).chain(numbered.map(|(at, disk)| format!("  {}  {disk}", at + 1))).collect()
+}
+
+/// The disk that somebody chose by `install` or `install 2`; with several, a number has to be said.
+fn chosen<'a>(typed: &str, disks: &'a [Disk]) -> Option<&'a Disk> {
+    let mut words = typed.split_whitespace();
+    let (word, number) = (words.next()?, words.next());
+    if !word.eq_ignore_ascii_case("install") || words.next().is_some() {
+        return None;
+    }
+    match number {
+        Some(number) => disks.iter().take(MOST_DISKS).nth(number.parse::<usize>().ok()?.checked_sub(1)?),
+        None => disks.first().filter(|_| disks.len() == 1),
+    }
+}
+
+/// What stands there while the daemon does not.
+fn waiting(what: &str, offered: &[String]) -> String {
+    let mut text = format!("\n  {what}\n");
+    for line in offered {
+        let _ = writeln!(text, "\n  {}", clean(line));
+    }
+    text
+}
+
+/// What stands on the screen. An offer takes the place of the certificate, for which there is no room then.
+fn page(status: &Status, offered: &[String]) -> String {
     let mut text = vec![format!("Brookbox {}", status.version), String::new()];
     let addresses = shown_addresses(&status.addresses);
     let first = addresses.first().map(|address| url(*address, status.listeners.http));
@@ -83,7 +169,11 @@ fn page(status: &Status) -> String {
         let (left, right) = (code.get(at).copied().unwrap_or_default(), text.get(at).map_or("", String::as_str));
         let _ = writeln!(page, "{left:width$}  {right}");
     }
-    if let Some(fingerprint) = &status.fingerprint {
+    for (at, line) in offered.iter().enumerate() {
+        let _ =
+            writeln!(page, "{}  {}", if at == 0 { "\n" } else { "" }, clean(line).chars().take(76).collect::<String>());
+    }
+    if let Some(fingerprint) = status.fingerprint.as_ref().filter(|_| offered.is_empty()) {
         page.push_str("\n  Certificate of https (SHA-256)\n");
         // Half of it, 16 bytes, a line.
         for half in fingerprint.as_bytes().chunks(48) {
@@ -182,7 +272,7 @@ mod tests {
 
     #[test]
     fn it_fits_on_a_console() {
-        let page = page(&status());
+        let page = page(&status(), &[]);
         assert!(page.lines().count() <= 25, "{page}");
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
         for told in ["http://river-street.local", "http://192.168.178.101", "Live on 3 of 4", "! Club: The server"] {
@@ -197,7 +287,7 @@ mod tests {
         let told = |change: fn(&mut Status)| {
             let mut status = status();
             change(&mut status);
-            page(&status)
+            page(&status, &[])
         };
         assert!(told(|status| status.claimed = false).contains("Nobody owns this box yet"));
         assert!(told(|status| (status.live, status.receiving) = (0, false)).contains("waiting for a stream"));
@@ -210,11 +300,39 @@ mod tests {
         assert!(told(|status| status.listeners.http.set_port(8080)).contains("http://river-street.local:8080"));
     }
 
+    fn disk(name: &str) -> Disk {
+        let text = format!(r#"{{"disk":"{name}","model":"Fast 980","serial":"S","bytes":256060514304,"used":true}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn an_offer_fits_and_is_taken_by_a_whole_word() {
+        let disks = [disk("nvme0n1"), disk("sda"), disk("sdb"), disk("sdc")];
+        let page = page(&status(), &offers(&disks, Some("not installed: the disk cannot be written".into())));
+        assert!(page.lines().count() <= 24, "{page}");
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        assert!(page.contains("  3  Fast 980, 256 GB, with something") && !page.contains("  4  "), "{page}");
+        for (typed, all, one) in [
+            ("install", None, Some(0)),
+            (" Install 2 ", Some(1), None),
+            ("install 4", None, None),
+            ("install 0", None, None),
+            ("install 1 2", None, None),
+            ("y", None, None),
+            ("", None, None),
+        ] {
+            assert_eq!(chosen(typed, &disks), all.map(|at: usize| &disks[at]), "{typed:?}");
+            assert_eq!(chosen(typed, &disks[..1]), one.map(|at: usize| &disks[at]), "{typed:?}");
+        }
+        assert!(offers(&[], None).is_empty());
+        assert!(waiting("Brookbox is restarting …", &offers(&disks[..1], None)).contains("Type install and press"));
+    }
+
     #[test]
     fn a_name_cannot_move_the_cursor() {
         let mut status = status();
         status.worst = Some("\x1b[2JClub\u{9b}5A: gone".into());
-        let page = page(&status);
+        let page = page(&status, &[]);
         assert!(page.contains("! [2JClub5A: gone") && !page.contains(['\x1b', '\u{9b}']));
     }
 

@@ -8,5 +8,6 @@
 //! `RUSTC_BOOTSTRAP=1` lets the stable compiler take the flags that cargo-fuzz asks for.
 
 pub mod board;
+pub mod files;
 pub mod media;
 pub mod rtmp;

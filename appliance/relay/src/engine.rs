@@ -21,14 +21,17 @@ use crate::connections::Connections;
 use crate::destination::{Actor, Dialer, View, Wish, same_connection, takes_part};
 use crate::handle::Command;
 use crate::ingest::{self, Closing, Session};
+use crate::outward::Outward;
 use crate::programme::{Life, Programme, Shared};
+use crate::publishers::Ending;
 use crate::refusals::Refusals;
 use crate::retry::Retry;
 use crate::tls::Tls;
 use crate::variables::Variables;
 use crate::viewer::Viewer;
 use crate::{
-    BroadcastState, Destination, Event, EventCode, Handle, Id, Input, InputState, Report, Reports, Settings, Snapshot,
+    BroadcastState, Destination, DestinationState, Event, EventCode, Handle, Id, Input, InputState, Report, Reports,
+    Settings, Snapshot,
 };
 
 /// How often the engine looks after itself.
@@ -39,6 +42,9 @@ const HOLD_MS: u64 = 30_000;
 const LOST_MS: u64 = 2_000;
 /// After a start of the box an interrupted broadcast waits this long for its publisher, ms.
 const RESUME_MS: u64 = 60_000;
+/// *Stop sending* outlives a publisher that is lost, or a restart of the box, by this, ms: who comes back by itself must not be
+/// on air against the person's will.
+pub(crate) const STOPPED_MS: u64 = 600_000;
 /// Time for all destinations to end properly when the box goes down.
 const STOP_TIME: Duration = Duration::from_secs(3);
 /// Reports that may wait for their reader.
@@ -94,13 +100,16 @@ pub fn start(settings: Settings) -> io::Result<(Handle, Reports)> {
     let (commands, orders) = mpsc::channel(MAX_COMMANDS);
     let (reports, report_reader) = mpsc::channel(MAX_REPORTS);
     let (snapshots, snapshot_reader) = watch::channel(Arc::new(Snapshot::default()));
+    let own_listeners = settings.own_listeners.iter().copied().chain([rtmp]).collect();
+    let outward = Outward::new(Tls::new(settings.extra_roots.clone()), OwnListeners(own_listeners));
+    let handle = Handle::new(commands, snapshot_reader, rtmp, outward.clone());
     let mut builder = runtime();
     thread::Builder::new().name("engine".to_owned()).spawn(move || {
         let run = builder.build_local(LocalOptions::default()).and_then(|runtime| {
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener)?;
                 // A task of its own: whatever wakes the outermost future costs a system call.
-                spawn_local(Engine::new(settings, rtmp, reports, snapshots).run(listener, orders)).await?;
+                spawn_local(Engine::new(settings, outward, reports, snapshots).run(listener, orders)).await?;
                 Ok(())
             })
         });
@@ -108,14 +117,14 @@ pub fn start(settings: Settings) -> io::Result<(Handle, Reports)> {
             tracing::error!(%error, "the engine could not start");
         }
     })?;
-    Ok((Handle::new(commands, snapshot_reader, rtmp), report_reader))
+    Ok((handle, report_reader))
 }
 
 /// The engine's runtime: one thread, beside which names are looked up and certificate files read.
 fn runtime() -> Builder {
     let mut builder = Builder::new_current_thread();
-    // A few at a time, and none kept.
-    builder.enable_all().max_blocking_threads(8).thread_keep_alive(Duration::from_secs(1));
+    // Name servers that are silent hold a thread for half a minute each; none is kept.
+    builder.enable_all().max_blocking_threads(32).thread_keep_alive(Duration::from_secs(1));
     builder
 }
 
@@ -171,17 +180,12 @@ pub(crate) struct Engine {
 
 impl Engine {
     fn new(
-        mut settings: Settings,
-        rtmp: SocketAddr,
+        settings: Settings,
+        outward: Outward,
         reports: mpsc::Sender<Report>,
         snapshots: watch::Sender<Arc<Snapshot>>,
     ) -> Rc<Self> {
-        settings.own_listeners.push(rtmp);
-        let dialer = Dialer {
-            tls: Tls::new(settings.extra_roots.clone()),
-            own_listeners: OwnListeners(settings.own_listeners.clone()),
-            variables: Variables(settings.variables.clone()),
-        };
+        let dialer = Dialer { outward, variables: Variables(settings.variables.clone()) };
         let context = Context { clock: Clock::start(), touched: Notify::new(), reports, lost_reports: Cell::new(0) };
         Rc::new(Self {
             context: Rc::new(context),
@@ -191,7 +195,7 @@ impl Engine {
             dialer: Rc::new(dialer),
             destinations: RefCell::default(),
             broadcast: Cell::new(settings.broadcast),
-            resumes_until: Cell::new(RESUME_MS),
+            resumes_until: Cell::new(if settings.broadcast.stopped { STOPPED_MS } else { RESUME_MS }),
             on_air_since: Cell::new(None),
             refusals: RefCell::default(),
             refusals_changed: Cell::default(),
@@ -213,7 +217,8 @@ impl Engine {
                 order = orders.recv() => {
                     let Some((command, answer)) = order else { break };
                     let stop = matches!(command, Command::Stop);
-                    let changes = !matches!(command, Command::Ping | Command::Excerpt(..));
+                    // What the last state was before a stop stays to be seen: the broadcast goes on after a restart.
+                    let changes = !matches!(command, Command::Ping | Command::Excerpt(..) | Command::Stop);
                     let result = match command {
                         Command::Listen => {
                             let listener = listener.take();
@@ -337,6 +342,8 @@ impl Engine {
         let mut destinations = self.destinations.borrow_mut();
         match destinations.get(&id) {
             Some(slot) => slot.wish.send_modify(|wish| {
+                // What has failed is tried again after any edit: the same key may have been let in meanwhile.
+                wish.nudge += u64::from(slot.view.borrow().state() == DestinationState::Failed);
                 if !same_connection(&wish.config, &config) {
                     wish.revision += 1;
                     wish.from_first = false;
@@ -463,7 +470,7 @@ impl Engine {
             let mut event = Event::now(EventCode::PublisherEnded);
             event.input = Some(id);
             self.context.report(event);
-            self.programme_ended(&programme);
+            self.programme_ended(&programme, Ending::Lost);
         }
     }
 

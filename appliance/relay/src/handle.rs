@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::outward::Outward;
 use crate::{Destination, Excerpt, Id, Input, NewViewer, Report, Snapshot, ViewError, Viewing};
 
 /// A command to the engine.
@@ -40,6 +41,7 @@ pub struct Handle {
     commands: mpsc::Sender<(Command, oneshot::Sender<bool>)>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     rtmp: SocketAddr,
+    outward: Outward,
 }
 
 /// What the engine reports, in order. To be taken by one reader, which must keep up: the queue is bounded, and what
@@ -51,14 +53,21 @@ impl Handle {
         commands: mpsc::Sender<(Command, oneshot::Sender<bool>)>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         rtmp: SocketAddr,
+        outward: Outward,
     ) -> Self {
-        Self { commands, snapshots, rtmp }
+        Self { commands, snapshots, rtmp, outward }
     }
 
     /// Where publishers connect; the port is real also when port 0 was asked for.
     #[must_use]
     pub fn rtmp(&self) -> SocketAddr {
         self.rtmp
+    }
+
+    /// Connections to the outside, by the same rules as a destination's.
+    #[must_use]
+    pub fn outward(&self) -> &Outward {
+        &self.outward
     }
 
     /// The newest state.

@@ -343,7 +343,7 @@ impl Connection<'_> {
     async fn publish(&mut self, rtmp: &mut ServerSession, session: &Session, programme: &Shared) -> Gone {
         let mut pace = Pace::default();
         let Ok(()) = flush(&mut self.stream, rtmp).await else { return Gone::Lost };
-        sys::wake_at(&self.stream, MORE_THAN_A_HEADER);
+        let mut wake_at = 1;
         let close = self.close.clone();
         let mut turn = Some(());
         loop {
@@ -356,6 +356,12 @@ impl Connection<'_> {
             }
             if !rtmp.output().is_empty() && self.write_some(rtmp).is_err() {
                 return Gone::Lost;
+            }
+            // The rest of a message may be shorter than a header.
+            let next = i32::try_from(rtmp.missing()).ok().filter(|rest| (1..MORE_THAN_A_HEADER).contains(rest));
+            let next = next.unwrap_or(MORE_THAN_A_HEADER);
+            if std::mem::replace(&mut wake_at, next) != next {
+                sys::wake_at(&self.stream, next);
             }
             while self.ahead_of_readers(programme, &mut pace) {
                 sleep(WAIT).await;

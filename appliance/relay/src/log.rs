@@ -157,6 +157,11 @@ impl Log {
         seq
     }
 
+    /// What follows has no picture: a reader that joins need not begin at the last one there was.
+    pub(crate) fn forget_video(&mut self) {
+        (self.newest_key, self.has_video) = (None, false);
+    }
+
     /// Frees the oldest segments that nobody needs any more, before a segment is added.
     fn make_room(&mut self, now: u64, coming: usize) {
         while self.segments.len() > 1 {

@@ -53,7 +53,7 @@ pub(crate) struct Programme {
     configs: Configs,
     lead: Lead,
     /// A returning publisher takes over at its first keyframe.
-    until_key: bool,
+    until_key: Option<UntilKey>,
     /// Whether a picture has been seen, or sound for a while without one: only then is it known what destinations have
     /// to be told.
     begun: bool,
@@ -61,6 +61,21 @@ pub(crate) struct Programme {
     last_frame: u64,
     /// Media that has come in, without the jumps of the publisher's clock, ms.
     played: u64,
+}
+
+/// A publisher that returns goes on with its first keyframe.
+#[derive(Debug, Default)]
+struct UntilKey {
+    sound_since: Option<u64>,
+    has_picture: bool,
+}
+
+impl UntilKey {
+    /// Whether the publisher has come back without a picture.
+    fn is_in_vain(&mut self, now: u64) -> bool {
+        let since = *self.sound_since.get_or_insert(now);
+        !self.has_picture && now.saturating_sub(since) >= SOUND_ONLY_MS
+    }
 }
 
 /// A stream whose picture has not come after this much sound has none, ms.
@@ -78,7 +93,7 @@ impl Programme {
             tracks: Tracks::default(),
             configs: Configs::default(),
             lead: Lead::default(),
-            until_key: false,
+            until_key: None,
             begun: false,
             first_sound: None,
             last_frame: now,
@@ -93,7 +108,7 @@ impl Programme {
         self.tracks.restart();
         self.configs.session_begins();
         self.lead = Lead::default();
-        self.until_key = self.tracks.has_video();
+        self.until_key = self.tracks.has_video().then(UntilKey::default);
     }
 
     /// The publisher's connection is lost.
@@ -149,15 +164,23 @@ impl Programme {
         if matches!(role, Role::Key | Role::Inter) && !self.lead.is_led_by(summary.track, now) {
             role = Role::Inter;
         }
-        if self.until_key {
+        if let Some(until_key) = &mut self.until_key {
             match role {
-                Role::Key => self.until_key = false,
-                Role::Inter | Role::Audio => return,
+                Role::Key => self.until_key = None,
+                Role::Audio if until_key.is_in_vain(now) => {
+                    self.until_key = None;
+                    self.log.forget_video();
+                }
+                Role::Inter => {
+                    until_key.has_picture = true;
+                    return;
+                }
+                Role::Audio => return,
                 Role::Always => {}
             }
         }
         let before = self.timeline.newest();
-        let time = self.timeline.stamp(stamp, message.timestamp, now);
+        let time = self.timeline.stamp(stamp, summary.track, message.timestamp, now);
         self.played += Some(self.timeline.newest().saturating_sub(before)).filter(|step| *step <= JUMP_MS).unwrap_or(0);
         self.tracks.note(kind, &message.body, time, now);
         let known = match role {
@@ -432,6 +455,24 @@ mod tests {
         assert!(!p.begun(), "the picture's codec is not known yet");
         p.push(&message(AUDIO, 1000, AAC_FRAME), 1000);
         assert!(p.begun());
+    }
+
+    #[test]
+    fn a_publisher_that_returns_without_a_picture_goes_on_with_its_sound() {
+        let mut p = programme();
+        for (kind, body) in [(VIDEO, AVC_HEADER), (AUDIO, AAC_HEADER), (VIDEO, AVC_KEY), (AUDIO, AAC_FRAME)] {
+            p.push(&message(kind, 0, body), 0);
+        }
+        p.hold(100);
+        p.resume();
+        let before = p.log.end();
+        for now in (0..=1000).step_by(20) {
+            p.push(&message(AUDIO, now, AAC_FRAME), 5_000 + u64::from(now));
+        }
+        assert_eq!(p.log.end(), before + 1, "the picture was waited for");
+        p.push(&message(AUDIO, 1020, AAC_FRAME), 6_020);
+        assert_eq!(p.log.end(), before + 2);
+        assert_eq!(p.log.join(), before + 1, "who joins now begins with the sound");
     }
 
     #[test]

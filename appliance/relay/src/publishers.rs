@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use crate::engine::{Engine, input_of};
+use crate::engine::{Engine, STOPPED_MS, input_of};
 use crate::ingest::{self, Closing, Session};
 use crate::log::Retention;
 use crate::programme::{Life, Programme, Shared};
@@ -107,17 +107,22 @@ impl Engine {
         };
         self.context.report(ingest::event(code, Some(&session.input), session.peer));
         if ends {
-            self.programme_ended(programme);
+            self.programme_ended(programme, ending);
         }
         self.context.touch();
     }
 
     /// The end of a programme is the end of its broadcast.
-    pub(crate) fn programme_ended(&self, programme: &Shared) {
-        Programme::end(programme, self.context.clock.now());
+    pub(crate) fn programme_ended(&self, programme: &Shared, ending: Ending) {
+        let now = self.context.clock.now();
+        Programme::end(programme, now);
         let others = self.inputs.borrow().values().any(|s| s.programme.is_some());
         if !others {
-            self.set_broadcast(BroadcastState::default());
+            if ending == Ending::Lost && self.broadcast.get().stopped {
+                self.resumes_until.set(now + STOPPED_MS);
+            } else {
+                self.set_broadcast(BroadcastState::default());
+            }
         }
         self.recompute(None);
     }

@@ -4,9 +4,11 @@ use crate::{Reason, ReasonCode};
 
 /// What ended a try or a connection: the code, and what the server or the system said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cause {
-    pub(crate) code: ReasonCode,
-    pub(crate) details: Option<String>,
+pub struct Cause {
+    /// What it was.
+    pub code: ReasonCode,
+    /// In the words of others.
+    pub details: Option<String>,
 }
 
 impl Cause {

@@ -64,6 +64,9 @@ impl Retry {
     ) -> Next {
         if live >= HEALTHY {
             *self = Self::default();
+        } else if !live.is_zero() {
+            // Time in which it was live is not time of trying.
+            self.since = None;
         }
         self.failures += 1;
         let since = *self.since.get_or_insert(now);
@@ -138,9 +141,20 @@ mod tests {
     fn retrying_ends_when_its_time_is_over() {
         let mut retry = Retry::default();
         let limit = Some(Duration::from_secs(10));
-        assert!(matches!(retry.ended(ReasonCode::Timeout, SHORT, 0, limit, 127), Next::After(_)));
-        assert!(matches!(retry.ended(ReasonCode::Timeout, SHORT, 7_000, limit, 127), Next::After(_)));
-        assert_eq!(retry.ended(ReasonCode::Timeout, SHORT, 9_000, limit, 127), Next::Failed);
+        assert!(matches!(retry.ended(ReasonCode::Timeout, Duration::ZERO, 0, limit, 127), Next::After(_)));
+        assert!(matches!(retry.ended(ReasonCode::Timeout, Duration::ZERO, 7_000, limit, 127), Next::After(_)));
+        assert_eq!(retry.ended(ReasonCode::Timeout, Duration::ZERO, 9_000, limit, 127), Next::Failed);
+    }
+
+    #[test]
+    fn time_of_trying_begins_after_it_was_live() {
+        let mut retry = Retry::default();
+        let limit = Some(Duration::from_secs(10));
+        assert!(matches!(retry.ended(ReasonCode::Timeout, Duration::ZERO, 0, limit, 127), Next::After(_)));
+        let live = Duration::from_secs(40);
+        assert!(matches!(retry.ended(ReasonCode::RemoteClosed, live, 41_000, limit, 127), Next::After(_)));
+        assert!(matches!(retry.ended(ReasonCode::Timeout, Duration::ZERO, 45_000, limit, 127), Next::After(_)));
+        assert_eq!(retry.ended(ReasonCode::Timeout, Duration::ZERO, 50_000, limit, 127), Next::Failed);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Timestamps in, programme time out.
 //!
 //! What publishers send restarts near zero, steps back, jumps, wraps at 2³² ms. What leaves is monotonic for each
-//! kind of message, keeps the distances between frames, and keeps sound and picture together: all kinds of message
-//! share one offset, and when one of them jumps the others are expected to follow.
+//! track, keeps the distances between frames, and keeps sound and picture together: all tracks share one offset, and
+//! when one of them jumps the others are expected to follow.
 
-/// A step back within one kind of message that is jitter, not a restart, ms.
+use std::collections::BTreeMap;
+
+/// A step back within one track that is jitter, not a restart, ms.
 const JITTER_MS: i64 = 500;
 /// A step forward that is a gap, not a jump, ms (time that really passed is added).
 const GAP_MS: i64 = 10_000;
@@ -20,9 +22,10 @@ const NEAR_ZERO_MS: u32 = 10_000;
 pub(crate) struct Timeline {
     current: Option<Epoch>,
     previous: Option<Epoch>,
-    audio: Kind,
-    video: Kind,
-    data: Kind,
+    /// The tracks that there were; never more than their numbers, 256 of each kind.
+    lines: BTreeMap<TrackId, Line>,
+    /// Newest time of data.
+    data: u64,
     number: u32,
     restart: bool,
 }
@@ -33,12 +36,16 @@ struct Epoch {
     number: u32,
     /// Added to unwrapped publisher time gives programme time.
     offset: i64,
-    /// Newest unwrapped publisher time, whatever the kind.
+    /// Newest unwrapped publisher time, whatever the track.
     newest: i64,
 }
 
+/// Whether it is a picture, and its number.
+type TrackId = (bool, u8);
+
+/// One track.
 #[derive(Clone, Copy, Debug, Default)]
-struct Kind {
+struct Line {
     epoch: u32,
     raw: i64,
     out: Option<u64>,
@@ -64,26 +71,28 @@ impl Timeline {
     }
 
     /// Programme time of a message that carries `raw` and arrived at `now` (engine ms).
-    pub(crate) fn stamp(&mut self, stamp: Stamp, raw: u32, now: u64) -> u64 {
+    pub(crate) fn stamp(&mut self, stamp: Stamp, track: u8, raw: u32, now: u64) -> u64 {
         match stamp {
-            Stamp::AudioFrame | Stamp::VideoFrame => self.frame(stamp, raw, now),
-            Stamp::AudioConfig | Stamp::VideoConfig | Stamp::Data => self.aside(stamp, raw),
+            Stamp::AudioFrame => self.frame((false, track), raw, now),
+            Stamp::VideoFrame => self.frame((true, track), raw, now),
+            Stamp::AudioConfig => self.config((false, track), raw),
+            Stamp::VideoConfig => self.config((true, track), raw),
+            Stamp::Data => self.data(raw),
         }
     }
 
     /// Newest programme time of any frame.
     pub(crate) fn newest(&self) -> u64 {
-        self.audio.out.max(self.video.out).unwrap_or(0)
+        self.lines.values().filter_map(|line| line.out).max().unwrap_or(0)
     }
 
-    fn frame(&mut self, stamp: Stamp, raw: u32, now: u64) -> u64 {
-        let next = self.next_out();
-        let kind = *self.kind(stamp);
-        let epoch = match self.epoch_of(kind, raw, now) {
+    fn frame(&mut self, track: TrackId, raw: u32, now: u64) -> u64 {
+        let line = *self.lines.entry(track).or_default();
+        let epoch = match self.epoch_of(line, raw, now) {
             Some(epoch) => epoch,
             None => {
                 let unwrapped = i64::from(raw);
-                let start = match (next, raw <= NEAR_ZERO_MS) {
+                let start = match (self.next_out(), raw <= NEAR_ZERO_MS) {
                     (None, true) => unwrapped,
                     (None, false) => 0,
                     (Some(next), _) => next,
@@ -96,13 +105,13 @@ impl Timeline {
                 epoch
             }
         };
-        let seen = kind.out.is_some() && kind.epoch == epoch.number;
-        let unwrapped = unwrap(if seen { kind.raw } else { epoch.newest }, raw);
+        let seen = line.out.is_some() && line.epoch == epoch.number;
+        let unwrapped = unwrap(if seen { line.raw } else { epoch.newest }, raw);
         let wanted = u64::try_from(unwrapped + epoch.offset).unwrap_or(0);
-        let out = kind.out.map_or(wanted, |last| wanted.max(last));
-        let step = unwrapped - kind.raw;
-        let frame = if seen && (1..=FRAME_MS).contains(&step) { step } else { kind.frame };
-        *self.kind(stamp) = Kind { epoch: epoch.number, raw: unwrapped, out: Some(out), frame, at: now };
+        let out = line.out.map_or(wanted, |last| wanted.max(last));
+        let step = unwrapped - line.raw;
+        let frame = if seen && (1..=FRAME_MS).contains(&step) { step } else { line.frame };
+        self.lines.insert(track, Line { epoch: epoch.number, raw: unwrapped, out: Some(out), frame, at: now });
         if let Some(current) = self.current.as_mut().filter(|c| c.number == epoch.number) {
             current.newest = current.newest.max(unwrapped);
         }
@@ -110,55 +119,51 @@ impl Timeline {
     }
 
     /// The epoch that a frame's timestamp belongs to; none: a new one begins.
-    fn epoch_of(&self, kind: Kind, raw: u32, now: u64) -> Option<Epoch> {
+    fn epoch_of(&self, line: Line, raw: u32, now: u64) -> Option<Epoch> {
         let current = self.current.filter(|_| !self.restart)?;
-        if kind.out.is_some() && kind.epoch == current.number {
-            let step = unwrap(kind.raw, raw) - kind.raw;
-            let passed = i64::try_from(now.saturating_sub(kind.at)).unwrap_or(i64::MAX - GAP_MS);
+        if line.out.is_some() && line.epoch == current.number {
+            let step = unwrap(line.raw, raw) - line.raw;
+            let passed = i64::try_from(now.saturating_sub(line.at)).unwrap_or(i64::MAX - GAP_MS);
             return (-JITTER_MS..=GAP_MS + passed).contains(&step).then_some(current);
         }
         if (unwrap(current.newest, raw) - current.newest).abs() <= SKEW_MS {
             return Some(current);
         }
-        // The other kind has jumped and this one not yet.
-        let previous = self.previous.filter(|p| kind.out.is_some() && p.number == kind.epoch)?;
-        let step = unwrap(kind.raw, raw) - kind.raw;
+        // Another track has jumped and this one not yet.
+        let previous = self.previous.filter(|p| line.out.is_some() && p.number == line.epoch)?;
+        let step = unwrap(line.raw, raw) - line.raw;
         (-JITTER_MS..=SKEW_MS).contains(&step).then_some(previous)
     }
 
     /// Configuration and data take the clock as it is.
-    fn aside(&mut self, stamp: Stamp, raw: u32) -> u64 {
+    fn aside(&self, raw: u32) -> u64 {
         let newest = self.newest();
         let mapped = self.current.filter(|_| !self.restart).and_then(|c| {
             let unwrapped = unwrap(c.newest, raw);
             ((unwrapped - c.newest).abs() <= SKEW_MS).then(|| u64::try_from(unwrapped + c.offset).unwrap_or(0))
         });
-        let first = if raw <= NEAR_ZERO_MS && self.current.is_none() { u64::from(raw) } else { newest };
-        if stamp == Stamp::Data {
-            let out = mapped.unwrap_or(first).max(self.data.out.unwrap_or(0));
-            self.data.out = Some(out);
-            return out;
-        }
-        // In order with the frames of its kind, whatever it says.
-        let out = mapped.unwrap_or(first).min(newest.max(first));
-        *self.kind(stamp).out.get_or_insert(out)
+        mapped.unwrap_or(if raw <= NEAR_ZERO_MS && self.current.is_none() { u64::from(raw) } else { newest })
     }
 
-    /// Where a new epoch goes on: after the last frame of every kind.
+    fn data(&mut self, raw: u32) -> u64 {
+        self.data = self.data.max(self.aside(raw));
+        self.data
+    }
+
+    /// In order with the frames of its track, whatever it says.
+    fn config(&mut self, track: TrackId, raw: u32) -> u64 {
+        let out = self.aside(raw);
+        let out = if self.current.is_some() { out.min(self.newest()) } else { out };
+        *self.lines.entry(track).or_default().out.get_or_insert(out)
+    }
+
+    /// Where a new epoch goes on: after the last frame of every track.
     fn next_out(&self) -> Option<i64> {
-        [self.audio, self.video]
-            .iter()
-            .filter(|k| k.epoch > 0)
-            .filter_map(|k| Some(i64::try_from(k.out?).unwrap_or(i64::MAX / 2) + k.frame.max(1)))
+        self.lines
+            .values()
+            .filter(|line| line.epoch > 0)
+            .filter_map(|line| Some(i64::try_from(line.out?).unwrap_or(i64::MAX / 2) + line.frame.max(1)))
             .max()
-    }
-
-    fn kind(&mut self, stamp: Stamp) -> &mut Kind {
-        match stamp {
-            Stamp::AudioFrame | Stamp::AudioConfig => &mut self.audio,
-            Stamp::VideoFrame | Stamp::VideoConfig => &mut self.video,
-            Stamp::Data => &mut self.data,
-        }
     }
 }
 
@@ -177,13 +182,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tracks_of_one_kind_keep_their_distance() {
+        for behind in [200, 600] {
+            let mut t = Timeline::default();
+            for i in 0..100 {
+                let (lead, late) = (1_000 + i * 20, 1_000 + i * 20 - behind);
+                assert_eq!(t.stamp(AudioFrame, 0, lead, 0), u64::from(lead));
+                assert_eq!(t.stamp(AudioFrame, 1, late, 0), u64::from(late), "{behind} ms behind");
+            }
+        }
+    }
+
+    #[test]
     fn ordinary_stream_keeps_its_timestamps() {
         let mut t = Timeline::default();
-        assert_eq!(t.stamp(Data, 0, 0), 0);
-        assert_eq!(t.stamp(VideoConfig, 0, 0), 0);
+        assert_eq!(t.stamp(Data, 0, 0, 0), 0);
+        assert_eq!(t.stamp(VideoConfig, 0, 0, 0), 0);
         for i in 0..100 {
-            assert_eq!(t.stamp(VideoFrame, i * 33 + 80, 0), u64::from(i) * 33 + 80);
-            assert_eq!(t.stamp(AudioFrame, i * 33 + 5, 0), u64::from(i) * 33 + 5);
+            assert_eq!(t.stamp(VideoFrame, 0, i * 33 + 80, 0), u64::from(i) * 33 + 80);
+            assert_eq!(t.stamp(AudioFrame, 0, i * 33 + 5, 0), u64::from(i) * 33 + 5);
         }
     }
 
@@ -191,50 +208,50 @@ mod tests {
     fn returning_publisher_goes_on_where_the_programme_stopped() {
         let mut t = Timeline::default();
         for i in 0..=10 {
-            t.stamp(VideoFrame, i * 40, 0);
-            t.stamp(AudioFrame, i * 40 + 10, 0);
+            t.stamp(VideoFrame, 0, i * 40, 0);
+            t.stamp(AudioFrame, 0, i * 40 + 10, 0);
         }
         t.restart();
-        assert_eq!(t.stamp(VideoConfig, 0, 0), 400, "configuration does not move the clock");
-        assert_eq!(t.stamp(VideoFrame, 0, 0), 450, "after the last sound and its length");
-        assert_eq!(t.stamp(AudioFrame, 15, 0), 465, "sound keeps its distance from the picture");
+        assert_eq!(t.stamp(VideoConfig, 0, 0, 0), 400, "configuration does not move the clock");
+        assert_eq!(t.stamp(VideoFrame, 0, 0, 0), 450, "after the last sound and its length");
+        assert_eq!(t.stamp(AudioFrame, 0, 15, 0), 465, "sound keeps its distance from the picture");
     }
 
     #[test]
     fn the_clock_wraps_at_32_bits() {
         let mut t = Timeline::default();
         let start = u32::MAX - 100;
-        assert_eq!(t.stamp(VideoFrame, start, 0), 0);
-        assert_eq!(t.stamp(VideoFrame, start.wrapping_add(90), 0), 90);
-        assert_eq!(t.stamp(VideoFrame, start.wrapping_add(180), 0), 180);
+        assert_eq!(t.stamp(VideoFrame, 0, start, 0), 0);
+        assert_eq!(t.stamp(VideoFrame, 0, start.wrapping_add(90), 0), 90);
+        assert_eq!(t.stamp(VideoFrame, 0, start.wrapping_add(180), 0), 180);
     }
 
     #[test]
     fn a_jump_moves_both_kinds_together() {
         let mut t = Timeline::default();
         for i in 0..=10 {
-            t.stamp(VideoFrame, 500_000 + i * 40, 0);
-            t.stamp(AudioFrame, 500_000 + i * 40, 0);
+            t.stamp(VideoFrame, 0, 500_000 + i * 40, 0);
+            t.stamp(AudioFrame, 0, 500_000 + i * 40, 0);
         }
-        assert_eq!(t.stamp(VideoFrame, 0, 0), 440, "picture restarts");
-        assert_eq!(t.stamp(AudioFrame, 500_440, 0), 440, "sound has not jumped yet");
-        assert_eq!(t.stamp(AudioFrame, 40, 0), 480, "now it has");
-        assert_eq!(t.stamp(VideoFrame, 40, 0), 480);
+        assert_eq!(t.stamp(VideoFrame, 0, 0, 0), 440, "picture restarts");
+        assert_eq!(t.stamp(AudioFrame, 0, 500_440, 0), 440, "sound has not jumped yet");
+        assert_eq!(t.stamp(AudioFrame, 0, 40, 0), 480, "now it has");
+        assert_eq!(t.stamp(VideoFrame, 0, 40, 0), 480);
     }
 
     #[test]
     fn a_gap_that_really_passed_is_kept() {
         let mut t = Timeline::default();
-        t.stamp(VideoFrame, 0, 0);
-        assert_eq!(t.stamp(VideoFrame, 25_000, 25_000), 25_000);
-        assert_eq!(t.stamp(VideoFrame, 10_000_000, 25_040), 25_001, "one that did not pass is not");
+        t.stamp(VideoFrame, 0, 0, 0);
+        assert_eq!(t.stamp(VideoFrame, 0, 25_000, 25_000), 25_000);
+        assert_eq!(t.stamp(VideoFrame, 0, 10_000_000, 25_040), 25_001, "one that did not pass is not");
     }
 
     #[test]
     fn jitter_is_flattened_and_distances_return() {
         let mut t = Timeline::default();
         let raw = [0, 40, 30, 80, 120];
-        let out: Vec<u64> = raw.iter().map(|&r| t.stamp(VideoFrame, r, 0)).collect();
+        let out: Vec<u64> = raw.iter().map(|&r| t.stamp(VideoFrame, 0, r, 0)).collect();
         assert_eq!(out, [0, 40, 40, 80, 120]);
     }
 
@@ -250,7 +267,7 @@ mod tests {
                     t.restart();
                 }
                 let stamp = [VideoFrame, AudioFrame, VideoConfig, Stamp::AudioConfig, Data][usize::from(kind)];
-                let out = t.stamp(stamp, raw, now);
+                let out = t.stamp(stamp, 0, raw, now);
                 // A configuration shares the order of its frames.
                 let slot = [0, 1, 0, 1, 2][usize::from(kind)];
                 prop_assert!(out >= last[slot], "{stamp:?} {raw} at {now}: {out} < {}", last[slot]);
@@ -263,10 +280,10 @@ mod tests {
         fn distances_are_kept(start in any::<u32>(), steps in proptest::collection::vec(1u32..1000, 1..200)) {
             let mut t = Timeline::default();
             let mut raw = start;
-            let mut before = t.stamp(VideoFrame, raw, 0);
+            let mut before = t.stamp(VideoFrame, 0, raw, 0);
             for step in steps {
                 raw = raw.wrapping_add(step);
-                let out = t.stamp(VideoFrame, raw, 0);
+                let out = t.stamp(VideoFrame, 0, raw, 0);
                 prop_assert_eq!(out - before, u64::from(step));
                 before = out;
             }

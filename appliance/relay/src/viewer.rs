@@ -85,8 +85,8 @@ impl Viewing {
     pub fn poll_next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Bytes>> {
         let piece = std::task::ready!(self.pieces.poll_recv(cx));
         if let Some(piece) = &piece {
-            self.pipe.waiting.fetch_sub(piece.len(), Ordering::AcqRel);
-            if self.pipe.is_full.swap(false, Ordering::AcqRel) {
+            self.pipe.waiting.fetch_sub(piece.len(), Ordering::SeqCst);
+            if self.pipe.is_full.swap(false, Ordering::SeqCst) {
                 self.pipe.room.notify_one();
             }
         }
@@ -240,12 +240,13 @@ impl Viewer {
 
     /// Whether the viewer's thread takes more. If not, it tells when it does.
     fn has_room(&self) -> bool {
-        let is_room = || self.pipe.waiting.load(Ordering::Acquire) < MAX_WAITING && self.pieces.capacity() > 0;
+        let is_room = || self.pipe.waiting.load(Ordering::SeqCst) < MAX_WAITING && self.pieces.capacity() > 0;
         if is_room() {
             return true;
         }
-        self.pipe.is_full.store(true, Ordering::Release);
-        // It may have made room just before it was asked to tell.
+        self.pipe.is_full.store(true, Ordering::SeqCst);
+        // It may have made room just before it was asked to tell: each side tells the other first and looks then, which only one
+        // order for all (`SeqCst`) makes safe.
         is_room()
     }
 

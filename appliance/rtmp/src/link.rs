@@ -134,6 +134,10 @@ impl Link {
         Error { at: self.taken, kind }
     }
 
+    pub(crate) fn missing(&self) -> usize {
+        self.reader.missing()
+    }
+
     pub(crate) fn buffered(&self) -> usize {
         let opening = match &self.opening {
             Opening::Server(server) => server.buffered(),

@@ -119,10 +119,12 @@ fn check_database(path: &Path, vault: Option<&Vault>, findings: &mut Vec<Finding
 }
 
 fn check_secrets(db: &Connection, path: &Path, vault: &Vault, findings: &mut Vec<Finding>) -> Result<(), Failure> {
-    const SECRETS: [(&str, &str, &str); 3] = [
+    const SECRETS: [(&str, &str, &str); 5] = [
         ("inputs", "key", "input"),
         ("destinations", "key", "destination"),
         ("destinations", "password", "destination"),
+        ("notifications", "url", "notification"),
+        ("notifications", "token", "notification"),
     ];
     for (table, column, what) in SECRETS {
         let sql = format!("SELECT id, name, {column} FROM {table} WHERE {column} IS NOT NULL");

@@ -92,7 +92,7 @@ impl Store {
     }
 }
 
-fn put(db: &Transaction<'_>, vault: &Vault, destination: &Destination) -> Result<(), Failure> {
+pub(crate) fn put(db: &Transaction<'_>, vault: &Vault, destination: &Destination) -> Result<(), Failure> {
     if !crate::inputs::exists(db, destination.input())? {
         let reason = "there is no such input";
         return Err(Error::Conflict { what: WHAT, field: "output", reason }.into());
@@ -135,10 +135,12 @@ const SELECT: &str = "SELECT id, name, platform, url, backup_url, key, output, e
                       username, password, allow_local, position FROM destinations";
 
 fn one(db: &Connection, vault: &Vault, id: &str) -> Result<Destination, Failure> {
-    db.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?
-        .query_row([id], |row| Ok(destination(row, vault)))
-        .optional()?
-        .ok_or(Error::NotFound(WHAT))?
+    find(db, vault, id)?.ok_or_else(|| Error::NotFound(WHAT).into())
+}
+
+pub(crate) fn find(db: &Connection, vault: &Vault, id: &str) -> Result<Option<Destination>, Failure> {
+    let mut statement = db.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
+    statement.query_row([id], |row| Ok(destination(row, vault))).optional()?.transpose()
 }
 
 fn destination(row: &Row<'_>, vault: &Vault) -> Result<Destination, Failure> {

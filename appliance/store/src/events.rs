@@ -44,7 +44,7 @@ impl Store {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(|db| {
+        let ids = self.write(|db| {
             let mut statement = db.prepare_cached(
                 "INSERT INTO events (time, code, severity, input, destination, params, sentence)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id",
@@ -69,7 +69,9 @@ impl Store {
             let newest = ids.last().copied().unwrap_or_default();
             db.prepare_cached("DELETE FROM events WHERE id <= ?1")?.execute([newest - MOST_EVENTS])?;
             Ok(ids)
-        })
+        })?;
+        self.tell(&ids, events);
+        Ok(ids)
     }
 
     /// Events, the newest first: the newest of all, or those with an id below `before`. At most `limit`, and never more

@@ -181,6 +181,16 @@ words! {
 }
 
 words! {
+    /// How somebody is told what happens.
+    TellBy: "service" {
+        /// A `POST` of JSON to an address.
+        Webhook = "webhook",
+        /// A message to a topic of an ntfy server.
+        Ntfy = "ntfy",
+    }
+}
+
+words! {
     /// How much an event matters to a person.
     Severity: "severity" {
         /// Good to know.

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use brookbox_vault::{Context, KeyPlaces, MachineKey, Vault, same};
@@ -16,7 +16,7 @@ use secrecy::SecretString;
 
 use crate::error::{from_io, from_sqlite};
 use crate::migrations::{MIGRATIONS, migrate, newest, version};
-use crate::{Error, Input, Time};
+use crate::{Error, Input, NewEvent, Time};
 
 /// Name of the database in the data directory.
 pub const DATABASE_FILE: &str = "brookbox.db";
@@ -41,7 +41,12 @@ struct Shared {
     vault: Vault,
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
+    /// Told of every event that was stored.
+    listener: OnceLock<Listener>,
 }
+
+/// Hears of events that were stored, with their ids.
+pub(crate) type Listener = Box<dyn Fn(&[i64], &[NewEvent]) + Send + Sync>;
 
 /// An error inside of a transaction, before it is known which file it was about.
 #[derive(Debug)]
@@ -124,7 +129,8 @@ impl Store {
         reader.pragma_update(None, "query_only", true).map_err(|error| from_sqlite(&error, path))?;
         drop(lock);
 
-        let shared = Shared { path: path.clone(), vault, writer: Mutex::new(writer), reader: Mutex::new(reader) };
+        let (writer, reader, listener) = (Mutex::new(writer), Mutex::new(reader), OnceLock::new());
+        let shared = Shared { path: path.clone(), vault, writer, reader, listener };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -139,6 +145,18 @@ impl Store {
     }
 
     /// Reads.
+    /// Has every event that this program stores from now on told to a listener, once it is on the disk. There is one listener;
+    /// it must not wait, nor use the store. Says whether it is the first.
+    pub fn listen(&self, listener: impl Fn(&[i64], &[NewEvent]) + Send + Sync + 'static) -> bool {
+        self.shared.listener.set(Box::new(listener)).is_ok()
+    }
+
+    pub(crate) fn tell(&self, ids: &[i64], events: &[NewEvent]) {
+        if let Some(listener) = self.shared.listener.get() {
+            listener(ids, events);
+        }
+    }
+
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Error> {
         let reader = self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
         work(&reader).map_err(|failure| failure.at(&self.shared.path))

@@ -119,6 +119,14 @@ impl Store {
         })
     }
 
+    /// Ends all sign-ins of a user, or all but one.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn sign_out_everywhere(&self, user_id: &str, keep: Option<&TokenHash>) -> Result<(), Error> {
+        self.write(|db| end_others(db, user_id, keep))
+    }
+
     /// Deletes sign-ins that have expired, and tokens that expired a month ago. Returns how many.
     ///
     /// # Errors

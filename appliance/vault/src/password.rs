@@ -19,9 +19,9 @@ const SALT_LEN: usize = 16;
 const HASH_LEN: usize = 32;
 
 /// The most that a hash from outside may ask for.
-const MOST_MEMORY_KIB: u32 = 128 * 1024;
-const MOST_PASSES: u32 = 4;
-const MOST_LANES: u32 = 16;
+pub(crate) const MOST_MEMORY_KIB: u32 = 128 * 1024;
+pub(crate) const MOST_PASSES: u32 = 4;
+pub(crate) const MOST_LANES: u32 = 16;
 const MOST_PHC_LEN: usize = 256;
 /// Longest password in bytes: 128 characters of four bytes.
 const MOST_PASSWORD: usize = 512;
@@ -126,7 +126,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-fn bytes_of(password: &SecretString) -> Result<&[u8], Error> {
+pub(crate) fn bytes_of(password: &SecretString) -> Result<&[u8], Error> {
     let bytes = password.expose_secret().as_bytes();
     match bytes.len() {
         len if len > MOST_PASSWORD => Err(Error::TooLong { what: "a password", len, most: MOST_PASSWORD }),
@@ -134,7 +134,7 @@ fn bytes_of(password: &SecretString) -> Result<&[u8], Error> {
     }
 }
 
-fn argon2id(password: &[u8], salt: &[u8], params: &Params, out: &mut [u8]) -> Result<(), Error> {
+pub(crate) fn argon2id(password: &[u8], salt: &[u8], params: &Params, out: &mut [u8]) -> Result<(), Error> {
     let _turn = GATE.enter()?;
     let mut memory = memory(params)?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Any x86-64 machine with UEFI: N100, N95 and the like. Read by image/build.sh.
 ARCH=amd64
+LOADER=grub
 COMPATIBLE=brookbox-pc
 DESCRIPTION="any PC with a 64-bit Intel or AMD processor and UEFI (N100, N95, …)"
 SUITE=trixie

@@ -4,6 +4,7 @@
 # shellcheck disable=SC2034  # used by those who source this
 BOOT=/efi/brookbox
 NOTICES=/run/brookbox/notices
+FIRST_START_OVER=/config/.first-start-over
 
 # A line for the journal and the screen.
 say() { printf 'brookbox: %s\n' "$*"; }
@@ -16,10 +17,10 @@ notice() {
 }
 
 # slot: A or B, the one that runs. other SLOT: its neighbour. letter SLOT: as in the names of partitions.
-slot() { sed -n 's/.*rauc\.slot=\([AB]\).*/\1/p' /proc/cmdline; }
+slot() { cat /run/brookbox/slot; }
 other() { [ "$1" = A ] && echo B || echo A; }
 letter() { [ "$1" = A ] && echo a || echo b; }
-last_chance() { grep -q 'brookbox\.last=1' /proc/cmdline; }
+last_chance() { [ -e /run/brookbox/last ]; }
 
 # daemon COMMAND: of brookboxd, as its user and with its configuration.
 daemon() {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use brookbox_store::{Destination, StartMode, Store};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -297,11 +297,25 @@ fn read_login(fields: &mut Fields, now: Option<&Destination>) -> (Option<String>
     } else if there.1 && !there.0 {
         fields.error("username", "required", "A password needs its user name.");
     }
-    let length = password.as_ref().map_or(1, |password| secrecy::ExposeSecret::expose_secret(password).len());
+    let length = password.as_ref().map_or(1, |password| password.expose_secret().len());
     if !(1..=512).contains(&length) {
         fields.error("password", "length", "Use 1 to 512 characters.");
     }
     (username, password)
+}
+
+/// Checks a destination that comes from elsewhere as if it were sent now, and returns it as it is stored.
+pub(crate) fn check(app: &App, local: IpAddr, destination: Destination) -> Result<Destination, Problem> {
+    let mut wanted = patchable(&destination);
+    if let Some(wanted) = wanted.as_object_mut() {
+        wanted.insert("key".into(), destination.key.expose_secret().into());
+        if let Some(password) = &destination.password {
+            wanted.insert("password".into(), password.expose_secret().into());
+        }
+    }
+    let mut checked = destination;
+    NewDestination::read(Fields::of(wanted)?, None, &Surroundings { app: app.clone(), local })?.apply(&mut checked);
+    Ok(checked)
 }
 
 /// What a merge patch works on: everything but the secrets, which a patch can only replace.
@@ -474,7 +488,7 @@ async fn change(
     app.db(move |store| view(store, destination)).await.map(Json)
 }
 
-async fn tell(app: &Shared, destination: &Destination) -> Result<(), Problem> {
+pub(crate) async fn tell(app: &Shared, destination: &Destination) -> Result<(), Problem> {
     Ok(app.engine.put_destination(destination_for_engine(destination)).await?)
 }
 

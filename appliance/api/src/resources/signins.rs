@@ -3,13 +3,18 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use brookbox_store::{Role, SignIn, Store, Time, User};
+use brookbox_vault::TokenHash;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{self, Caller};
 use crate::problem::{Code, Problem};
+use crate::query::Query;
+use crate::security::Connection;
+use crate::sentences::Deed;
 
 /// A person's sign-in on one device.
 #[derive(Serialize, ToSchema)]
@@ -58,6 +63,35 @@ pub(crate) async fn delete(
     .await?;
     app.sockets.check();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends all of one's own sign-ins; the one that asks may stay.
+pub(crate) async fn delete_all(
+    State(app): State<App>,
+    connection: Connection,
+    caller: Caller,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    let stays = query.word("keep", &[("current", true)]).unwrap_or(false);
+    query.finish()?;
+    let own = caller.in_person()?.id_hash;
+    sign_out_everywhere(&app, &caller.user, &caller, stays.then_some(own)).await?;
+    let cookie = (!stays).then(|| AppendHeaders([auth::clear_session(connection.secure)]));
+    Ok((StatusCode::NO_CONTENT, cookie, ()).into_response())
+}
+
+/// Ends all sign-ins of a user, or all but one, and says who did it.
+pub(crate) async fn sign_out_everywhere(
+    app: &App,
+    user: &User,
+    caller: &Caller,
+    keep: Option<TokenHash>,
+) -> Result<(), Problem> {
+    let id = user.id.clone();
+    app.db(move |store| store.sign_out_everywhere(&id, keep.as_ref())).await?;
+    app.sockets.check();
+    app.note(Deed::SignedOutEverywhere { username: &user.username }.event(Some(&caller.user.username))).await;
+    Ok(())
 }
 
 fn one(store: &Store, caller: &Caller, id: &str) -> Result<SignInView, Problem> {

@@ -15,6 +15,7 @@ use crate::auth::Caller;
 use crate::fields::{self, Fields};
 use crate::problem::{Code, Problem};
 use crate::resources::me::forget_devices;
+use crate::resources::signins::sign_out_everywhere;
 use crate::sentences::Deed;
 use crate::{body, openapi, people};
 
@@ -190,6 +191,17 @@ pub(crate) async fn reset(
     forget_devices(&app, &user.id).await;
     app.note(Deed::PasswordReset { username: &user.username }.event(Some(&caller.user.username))).await;
     Ok(Json(user.into()))
+}
+
+/// Ends all sign-ins of somebody. What they are asked for next is their password.
+pub(crate) async fn sign_out(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let user = app.db(move |store| store.user(&id)).await?;
+    sign_out_everywhere(&app, &user, &caller, None).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Deletes somebody with all sign-ins and tokens of theirs.

@@ -99,8 +99,10 @@ struct Link {
     name: String,
     served: Served,
     generation: u64,
-    /// `None` while it is asked who has the name.
+    /// `None` while it is asked who has the name, before anything is announced.
     responder: Option<Responder>,
+    /// Whether it is being asked who has the name: anybody can make us ask, but not twice at a time.
+    asking: bool,
 }
 
 impl Link {
@@ -175,7 +177,7 @@ impl Announcer {
         match Responder::begin(&host, &self.now, &served, probe, reporter) {
             Ok(responder) => {
                 tracing::info!(link = name, host = format!("{host}.local"), probe, "mDNS: to be announced");
-                self.links.insert(index, Link { name, served, generation, responder: Some(responder) });
+                self.links.insert(index, Link { name, served, generation, responder: Some(responder), asking: false });
             }
             // The next change of the network is another try.
             Err(error) => tracing::warn!(link = name, %error, "mDNS: nothing can be announced on this link"),
@@ -222,18 +224,20 @@ impl Announcer {
                 }
                 let reporter = self.reporter(index);
                 if let Some(link) = self.links.get_mut(&index) {
-                    link.generation = reporter.generation;
+                    (link.generation, link.asking) = (reporter.generation, true);
                 }
                 tokio::spawn(responder::ask(host, reporter));
             }
             News::Taken => self.give_way(index).await,
             // What was heard may be an address that the box had before.
-            News::Heard(addresses) if !is_own(&addresses) => {
+            News::Heard(addresses) if !link.asking && !is_own(&addresses) => {
+                link.asking = true;
                 tokio::spawn(responder::ask(host, link.reporter(index, &self.news)));
             }
             News::Heard(_) => {}
             News::Holders(holders) => {
                 let (name, served) = (link.name.clone(), link.served.clone());
+                link.asking = false;
                 match (is_own(&holders), &mut link.responder) {
                     (true, None) => self.begin(index, name, served, false),
                     (false, None) => self.give_way(index).await,
@@ -244,6 +248,7 @@ impl Announcer {
                     // and does not keeps the name all the same.
                     (false, Some(responder)) if self.contests < CONTESTS && outranks(index, &holders) => {
                         self.contests += 1;
+                        link.asking = true;
                         responder.update(&host, &self.now);
                         let reporter = link.reporter(index, &self.news);
                         tokio::spawn(async move {

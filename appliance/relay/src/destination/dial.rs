@@ -3,30 +3,20 @@
 //! Each step has a deadline of its own, and each answer of the resolver is checked before it is connected to.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use brookbox_rtmp::url::RtmpUrl;
 use brookbox_rtmp::{ClientConfig, ClientEvent, ClientSession, SecretKey, Stage};
-use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::link::Link;
-use crate::address::{self, NotAllowed, OwnListeners};
+use crate::outward::{Outward, io_cause};
 use crate::reason::Cause;
-use crate::tls::Tls;
 use crate::variables::Variables;
 use crate::{Destination, ReasonCode};
 
-const NAME_DEADLINE: Duration = Duration::from_secs(4);
-const TCP_DEADLINE: Duration = Duration::from_secs(4);
-/// A name's next address is tried beside the ones before it after this time (RFC 8305, section 5).
-const HEAD_START: Duration = Duration::from_millis(250);
-const TLS_DEADLINE: Duration = Duration::from_secs(4);
 const RTMP_DEADLINE: Duration = Duration::from_secs(4);
 /// Redirects followed in one try.
 const MAX_REDIRECTS: u32 = 2;
@@ -36,8 +26,7 @@ const MAX_ROUNDS: u32 = 3 + MAX_REDIRECTS;
 /// What every try needs.
 #[derive(Debug)]
 pub(crate) struct Dialer {
-    pub(crate) tls: Tls,
-    pub(crate) own_listeners: OwnListeners,
+    pub(crate) outward: Outward,
     pub(crate) variables: Variables,
 }
 
@@ -129,9 +118,12 @@ impl Dialer {
 
     /// One connection.
     async fn round(&self, destination: &Destination, url: &RtmpUrl, config: ClientConfig) -> Result<Round, DialError> {
-        let tcp = self.connect(destination, url).await?;
+        let tcp = self.outward.connect(&url.host, url.port, destination.allow_local).await?;
         Link::prepare(&tcp).map_err(|e| io_cause(&e))?;
-        let mut link = if url.tls { self.secure(url, tcp).await? } else { Link::Plain(tcp) };
+        let mut link = match url.tls {
+            true => Link::Tls(Box::new(self.outward.secure(&url.host, tcp).await?)),
+            false => Link::Plain(tcp),
+        };
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|e| Cause::with(ReasonCode::Refused, e))?;
         let session = ClientSession::new(config, seed);
@@ -146,50 +138,6 @@ impl Dialer {
             Ok(Err(cause)) if published && cause.code == ReasonCode::RemoteClosed => Err(DialError::SilentRefusal),
             Ok(Err(cause)) => Err(cause.into()),
             Err(_) => Err(Cause::with(ReasonCode::Timeout, "the server speaks no RTMP, or not in time").into()),
-        }
-    }
-
-    async fn connect(&self, destination: &Destination, url: &RtmpUrl) -> Result<TcpStream, Cause> {
-        let addresses = resolve(&url.host, url.port).await?;
-        // Each answer is checked before any is used: a name must not lead home on its second answer.
-        for address in &addresses {
-            address::check(*address, destination.allow_local, &self.own_listeners).map_err(not_allowed)?;
-        }
-        let mut last = Cause::with(ReasonCode::Dns, "the name has no address");
-        let connecting = async {
-            let mut addresses = addresses.into_iter();
-            let mut tries = JoinSet::new();
-            loop {
-                if let Some(address) = addresses.next() {
-                    tries.spawn_local(TcpStream::connect(address));
-                } else if tries.is_empty() {
-                    return Err(());
-                }
-                tokio::select! {
-                    biased;
-                    Some(done) = tries.join_next() => match done {
-                        Ok(Ok(tcp)) => return Ok(tcp),
-                        Ok(Err(error)) => last = io_cause(&error),
-                        Err(error) => last = Cause::with(ReasonCode::Timeout, error),
-                    },
-                    () = sleep(HEAD_START), if addresses.len() > 0 => {}
-                }
-            }
-        };
-        match timeout(TCP_DEADLINE, connecting).await {
-            Ok(Ok(tcp)) => Ok(tcp),
-            Ok(Err(())) => Err(last),
-            Err(_) => Err(Cause::with(ReasonCode::Timeout, "no TCP connection in time")),
-        }
-    }
-
-    async fn secure(&self, url: &RtmpUrl, tcp: TcpStream) -> Result<Link, Cause> {
-        let connector = self.tls.connector().await.map_err(|e| Cause::with(ReasonCode::Tls, e))?;
-        let name = ServerName::try_from(url.host.clone()).map_err(|e| Cause::with(ReasonCode::Tls, e))?;
-        match timeout(TLS_DEADLINE, connector.connect(name, tcp)).await {
-            Ok(Ok(tls)) => Ok(Link::Tls(Box::new(tls))),
-            Ok(Err(error)) => Err(crate::tls::cause(&error)),
-            Err(_) => Err(Cause::with(ReasonCode::Timeout, "no TLS connection in time")),
         }
     }
 }
@@ -247,25 +195,6 @@ pub(crate) async fn flush(link: &mut Link, session: &mut ClientSession) -> io::R
     link.flush().await
 }
 
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Cause> {
-    let found = match timeout(NAME_DEADLINE, tokio::net::lookup_host((host, port))).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(Cause::with(ReasonCode::Dns, error)),
-        Err(_) => return Err(Cause::with(ReasonCode::Dns, "no answer from the name server in time")),
-    };
-    // Enough for any service, and a bound for what a name may make us try.
-    Ok(found.take(8).collect())
-}
-
-fn not_allowed(why: NotAllowed) -> Cause {
-    let details = match why {
-        NotAllowed::Local => "the address is in the own network, which this destination does not allow",
-        NotAllowed::Never => "the address can never be a destination",
-        NotAllowed::OwnListener => "the address is the box itself",
-    };
-    Cause::with(ReasonCode::AddressNotAllowed, details)
-}
-
 /// Where a redirect leads, if it may: a key must not wander. Some servers name the application, others the whole stream:
 /// `key` at the end of the address tells which.
 fn follow(destination: &Destination, from: &RtmpUrl, to: &str, key: &SecretKey) -> Result<RtmpUrl, Cause> {
@@ -288,17 +217,4 @@ fn follow(destination: &Destination, from: &RtmpUrl, to: &str, key: &SecretKey) 
 /// A stream key without its query.
 fn name(key: &SecretKey) -> &str {
     key.expose().split('?').next().unwrap_or_default()
-}
-
-/// The contract's code for a system error.
-pub(crate) fn io_cause(error: &io::Error) -> Cause {
-    use io::ErrorKind as E;
-    let code = match error.kind() {
-        E::ConnectionRefused => ReasonCode::Refused,
-        E::HostUnreachable | E::NetworkUnreachable | E::AddrNotAvailable | E::NetworkDown => ReasonCode::NoRoute,
-        E::TimedOut => ReasonCode::Timeout,
-        E::InvalidData => return crate::tls::cause(error),
-        _ => ReasonCode::RemoteClosed,
-    };
-    Cause::with(code, error)
 }

@@ -395,7 +395,8 @@ impl Actor {
         // A server may repeat the address too.
         let addresses = [Some(&config.url), config.backup_url.as_ref()];
         secrets.extend(addresses.into_iter().flatten().flat_map(|url| self.dialer.variables.used_in(url)));
-        cause.reason(&config.name, &secrets)
+        // It may have been renamed since it was connected.
+        cause.reason(&self.wish.borrow().config.name, &secrets)
     }
 
     fn set(&self, state: DestinationState, reason: Option<Reason>, next: Option<Duration>) {
@@ -412,7 +413,7 @@ impl Actor {
     fn event(&self, wish: &Wish, code: EventCode, reason: Option<&Reason>) {
         let mut event = Event::now(code);
         event.destination = Some(wish.config.id.clone());
-        event.params.insert("name", wish.config.name.clone());
+        event.params.insert("name", self.wish.borrow().config.name.clone());
         if let Some(reason) = reason {
             event.params.insert("reason", reason.code.as_str().to_owned());
         }

@@ -13,12 +13,13 @@ use brookbox_rtmp::{ClientEvent, ClientSession};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
-use super::dial::{Connected, flush, io_cause};
+use super::dial::{Connected, flush};
 use super::link::Link;
 use super::sender::{Figures, Progress, Sender, Start, Stopped};
 use crate::ReasonCode;
 use crate::engine::Context;
 use crate::log::News;
+use crate::outward::io_cause;
 use crate::programme::{Life, Programme, Reader, Shared};
 use crate::reason::Cause;
 

@@ -77,6 +77,16 @@ impl Reader {
         self.limits = limits;
     }
 
+    /// Bytes of payload that have to come at least before a message can be complete: 0 where none has begun.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        if !self.held.bytes().is_empty() {
+            return 1;
+        }
+        let open = self.streams.iter().filter(|stream| stream.open);
+        open.map(|stream| stream.len - stream.body.len()).min().unwrap_or(0)
+    }
+
     /// Bytes held for unfinished messages and for the chunk streams' state.
     #[must_use]
     pub fn buffered(&self) -> usize {

@@ -213,6 +213,12 @@ impl ServerSession {
         self.end(wrapping, stream_id, command::info("status", "NetStream.Unpublish.Success", description));
     }
 
+    /// Bytes of payload that have to come at least before a message can be complete: 0 where none has begun.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.link.missing()
+    }
+
     /// Bytes held for this peer: unfinished messages, events, output, state.
     #[must_use]
     pub fn buffered(&self) -> usize {
