@@ -74,7 +74,13 @@ test("the gallery", async () => {
   await shoot("destinations-empty");
   await open("/destinations/new");
   await shoot("destination-new");
+  await open("/profiles");
+  await shoot("profiles-empty");
+  await open("/tell");
+  await shoot("tell-empty");
+
   await stage.addPlaces(5, ["Kick", "Facebook"]);
+  await box.api("POST", "/profiles", { name: "Sunday" });
   await open("/");
   await shoot("live-ready");
   await stage.publish("show");
@@ -96,6 +102,18 @@ test("the gallery", async () => {
   await page.waitForTimeout(3000);
   await stranger.stop("SIGKILL");
   await shoot("input");
+  const [profile] = await box.api<{ id: string }[]>("GET", "/profiles");
+  await open("/profiles");
+  await shoot("profiles");
+  await open(`/profiles/${profile!.id}`);
+  await page.getByRole("dialog").getByRole("checkbox").first().waitFor();
+  await shoot("profile-compare");
+  const phone = { name: "My phone", service: "ntfy", url: "https://ntfy.sh/river-street-7Q2x" };
+  await box.api("POST", "/notifications", phone);
+  await open("/tell");
+  await shoot("tell");
+  await open("/tell/new");
+  await shoot("tell-new");
   for (const screen of ["encoders", "recordings", "diagnostics", "system", "people", "help", "about", "more"]) {
     await open(`/${screen}`);
     await shoot(screen);

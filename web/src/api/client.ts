@@ -1,7 +1,9 @@
-import { call } from "./request";
+import { call, fetchFile } from "./request";
 import type {
   DestinationPatch,
+  ListenerPatch,
   NewDestination,
+  NewListener,
   NewToken,
   NewUser,
   NewWatchLink,
@@ -29,6 +31,8 @@ export const box = {
     call("post", "/api/v1/users/{id}/reset", { path: { id }, body: { password } }),
   deleteUser: (id: string) => call("delete", "/api/v1/users/{id}", { path: { id } }),
   signIns: () => call("get", "/api/v1/signins"),
+  endSignIns: (keep?: "current") => call("delete", "/api/v1/signins", { query: keep ? { keep } : {} }),
+  endSignInsOf: (id: string) => call("delete", "/api/v1/users/{id}/signins", { path: { id } }),
   endSignIn: (id: string) => call("delete", "/api/v1/signins/{id}", { path: { id } }),
   tokens: () => call("get", "/api/v1/tokens"),
   makeToken: (body: NewToken) => call("post", "/api/v1/tokens", { body }),
@@ -54,6 +58,27 @@ export const box = {
   refusals: () => call("get", "/api/v1/refusals"),
   block: (address: string) => call("post", "/api/v1/refusals/{address}/block", { path: { address } }),
   unblock: (address: string) => call("delete", "/api/v1/refusals/{address}/block", { path: { address } }),
+
+  profiles: () => call("get", "/api/v1/profiles"),
+  addProfile: (name: string) => call("post", "/api/v1/profiles", { body: { name } }),
+  saveProfile: (id: string) => call("post", "/api/v1/profiles/{id}/save", { path: { id } }),
+  deleteProfile: (id: string) => call("delete", "/api/v1/profiles/{id}", { path: { id } }),
+  compareProfile: (id: string) => call("get", "/api/v1/profiles/{id}/compare", { path: { id } }),
+  switchProfile: (id: string, rows: string[]) =>
+    call("post", "/api/v1/profiles/{id}/switch", { path: { id }, body: { rows } }),
+  undoable: () => call("get", "/api/v1/profiles/undo"),
+  undo: () => call("post", "/api/v1/profiles/undo"),
+  exportProfile: (id: string, password: string) =>
+    fetchFile("/api/v1/profiles/{id}/export", { path: { id }, body: { password } }),
+  importProfile: (file: string, password: string) =>
+    call("post", "/api/v1/profiles/import", { body: { file, password } }),
+
+  listeners: () => call("get", "/api/v1/notifications"),
+  addListener: (body: NewListener) => call("post", "/api/v1/notifications", { body }),
+  editListener: (id: string, body: ListenerPatch) =>
+    call("patch", "/api/v1/notifications/{id}", { path: { id }, body }),
+  deleteListener: (id: string) => call("delete", "/api/v1/notifications/{id}", { path: { id } }),
+  testListener: (id: string) => call("post", "/api/v1/notifications/{id}/test", { path: { id } }),
 
   supportParts: () => call("get", "/api/v1/system/support-file"),
   makeSupportFile: () => call("post", "/api/v1/system/support-file"),

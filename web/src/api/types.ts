@@ -24,6 +24,12 @@ export type Input = Schema["InputView"];
 export type Session = Schema["Session"];
 export type Refusal = Schema["Refusal"];
 
+export type Profile = Schema["ProfileView"];
+export type ProfileRow = Schema["ProfileRow"];
+export type Undo = Schema["UndoView"];
+export type Listener = Schema["NotificationView"];
+export type NewListener = Schema["NewNotification"];
+export type ListenerPatch = Schema["NotificationPatch"];
 export type Job = Schema["JobView"];
 export type LogEntry = Schema["LogEntry"];
 export type SupportPart = Schema["SupportPart"];

@@ -511,7 +511,6 @@ export const deMore: MoreTexts = {
   "profiles.switchShort": "Wechseln…",
   "profiles.switchTo": "Zu {name} wechseln",
   "profiles.saveAgain": "Neu speichern",
-  "profiles.saveIn": "In {name} speichern, wie es jetzt ist",
   "profiles.export": "Exportieren",
   "profiles.exportTitle": "{name} exportieren",
   "profiles.exportWhy": "Die Streamschlüssel sind in der Datei. Wer sie und das Passwort hat, hat auch die Schlüssel.",

@@ -542,7 +542,6 @@ export const enMore = {
   "profiles.switchShort": "Switch…",
   "profiles.switchTo": "Switch to {name}",
   "profiles.saveAgain": "Save again",
-  "profiles.saveIn": "Save in {name} how it is now",
   "profiles.export": "Export",
   "profiles.exportTitle": "Export {name}",
   "profiles.exportWhy": "The stream keys are in the file. Whoever has it and the password has them too.",

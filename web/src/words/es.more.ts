@@ -509,7 +509,6 @@ export const esMore: MoreTexts = {
   "profiles.switchShort": "Cambiar…",
   "profiles.switchTo": "Cambiar a {name}",
   "profiles.saveAgain": "Guardar de nuevo",
-  "profiles.saveIn": "Guardar en {name} lo actual",
   "profiles.export": "Exportar",
   "profiles.exportTitle": "Exportar {name}",
   "profiles.exportWhy": "Las claves van en el archivo. Quien tenga archivo y contraseña, las tiene.",

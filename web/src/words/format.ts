@@ -54,7 +54,7 @@ export function seconds(ms: Measured): Quantity {
 
 /** Bytes as `48 GB`, as disks are sold. */
 export function size(bytes: number): string {
-  const [unit, divisor] = bytes >= 1e9 ? ["GB", 1e9] : ["MB", 1e6];
+  const [unit, divisor] = bytes >= 1e9 ? ["GB", 1e9] : bytes >= 1e6 ? ["MB", 1e6] : ["kB", 1e3];
   return `${(bytes / divisor < 10 ? intl().tenths : intl().whole).format(bytes / divisor)} ${unit}`;
 }
 

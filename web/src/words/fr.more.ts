@@ -510,7 +510,6 @@ export const frMore: MoreTexts = {
   "profiles.switchShort": "Changer…",
   "profiles.switchTo": "Passer à {name}",
   "profiles.saveAgain": "Enregistrer à nouveau",
-  "profiles.saveIn": "Enregistrer l’état actuel dans {name}",
   "profiles.export": "Exporter",
   "profiles.exportTitle": "Exporter {name}",
   "profiles.exportWhy": "Les clés sont dans le fichier. Qui a le fichier et le mot de passe les a.",

@@ -501,7 +501,6 @@ export const jaMore: MoreTexts = {
   "profiles.switchShort": "切り替え…",
   "profiles.switchTo": "{name} に切り替える",
   "profiles.saveAgain": "上書き保存",
-  "profiles.saveIn": "今の設定を {name} に保存",
   "profiles.export": "書き出し",
   "profiles.exportTitle": "{name} を書き出す",
   "profiles.exportWhy": "ファイルにはストリームキーが入っています。パスワードを知る人は読めます。",
