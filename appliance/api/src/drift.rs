@@ -92,7 +92,8 @@ mod tests {
             let mut drift = Drift::default();
             assert_eq!(fed(&mut drift, 0..100, ppm, |_| 0), None, "two minutes are the least");
             let found = fed(&mut drift, 100..400, ppm, |second| i64::from(second * 7919 % 31)).unwrap();
-            assert!((found - ppm).abs() <= 15.0, "{ppm}: {found}");
+            // Jitter hides a little of what a clock does within ten seconds.
+            assert!((found - ppm).abs() <= 15.0 + ppm.abs() * 0.03, "{ppm}: {found}");
         }
     }
 

@@ -93,7 +93,7 @@ fn unpack(bytes: Vec<u8>) -> Vec<(String, String)> {
         let mut file = zip.by_index(place).unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
-        parts.push((file.name().to_owned(), text));
+        parts.push((file.name().unwrap().into_owned(), text));
     }
     parts
 }
