@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use brookbox_relay::Handle;
-use brookbox_store::{NewEvent, Store};
+use brookbox_store::{InputLimits, NewEvent, Store};
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
@@ -34,6 +34,8 @@ pub struct ApiConfig {
     pub own_names: Vec<String>,
     /// Further names and addresses, `[http] allowed_hosts` of the configuration file.
     pub allowed_hosts: Vec<String>,
+    /// What a new input is given that says nothing of limits.
+    pub input_limits: InputLimits,
     /// Whether the set-up may come from the network without a code: on the box's image, never on a shared machine.
     pub claim_from_lan: bool,
     /// Whether somebody with a hand on the box has asked, at this start, to be let in without the password.

@@ -17,13 +17,17 @@ pub(crate) struct Fields {
     errors: Vec<FieldError>,
     /// The first of these decides the problem's code; plain errors are `invalid`.
     code: Option<Code>,
+    /// In a change, the only fields that may be `null`; elsewhere `null` counts as missing.
+    nullable: Option<&'static [&'static str]>,
 }
 
 impl Fields {
     /// The fields of a body, which has to be an object.
     pub(crate) fn of(body: Value) -> Result<Self, Problem> {
         match body {
-            Value::Object(map) => Ok(Self { map, prefix: String::new(), errors: Vec::new(), code: None }),
+            Value::Object(map) => {
+                Ok(Self { map, prefix: String::new(), errors: Vec::new(), code: None, nullable: None })
+            }
             _ => {
                 Err(Problem::new(Code::Invalid).detail("The body has to be a JSON object.").errors(vec![FieldError {
                     field: String::new(),
@@ -34,14 +38,33 @@ impl Fields {
         }
     }
 
-    /// Whether the field is there and not `null`.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.map.get(name).is_some_and(|value| !value.is_null())
+    /// The fields of an object as a merge patch makes it (RFC 7396). A `null` removes what can be missing, which is named
+    /// by `nullable`; anywhere else it would set a default that nobody asked for, and is a value of the wrong type.
+    pub(crate) fn patched(mut now: Value, patch: Value, nullable: &'static [&'static str]) -> Result<Self, Problem> {
+        let sent = patch.clone();
+        merge(&mut now, patch);
+        put_nulls(&mut now, sent);
+        Ok(Self { nullable: Some(nullable), ..Self::of(now)? })
     }
 
-    /// Takes a field as it is; `null` counts as missing.
+    /// Whether the field is there; `null` is not, but where it is a value of the wrong type.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !self.is_missing(name, value))
+    }
+
+    /// Whether a change says that the field is to be removed.
+    pub(crate) fn is_removed(&self, name: &str) -> bool {
+        self.nullable.is_some() && self.map.get(name).is_some_and(|value| self.is_missing(name, value))
+    }
+
+    /// Takes a field as it is, unless it counts as missing.
     fn take(&mut self, name: &str) -> Option<Value> {
-        self.map.remove(name).filter(|value| !value.is_null())
+        let value = self.map.remove(name)?;
+        (!self.is_missing(name, &value)).then_some(value)
+    }
+
+    fn is_missing(&self, name: &str, value: &Value) -> bool {
+        value.is_null() && self.nullable.is_none_or(|nullable| nullable.contains(&name))
     }
 
     /// Notes an error.
@@ -179,7 +202,10 @@ impl Fields {
                 return None;
             }
         };
-        let mut fields = Self { map, prefix: format!("{}{name}.", self.prefix), errors: Vec::new(), code: None };
+        // In a change, nothing that stands deeper can be removed.
+        let nullable = self.nullable.map(|_| &[][..]);
+        let prefix = format!("{}{name}.", self.prefix);
+        let mut fields = Self { map, prefix, errors: Vec::new(), code: None, nullable };
         let value = read(&mut fields);
         fields.note_unknown();
         self.errors.append(&mut fields.errors);
@@ -261,6 +287,17 @@ pub(crate) fn merge(target: &mut Value, patch: Value) {
             target.remove(&name);
         } else {
             merge(target.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Puts each `null` of a merge patch that was applied back to where it removed something, or found nothing.
+fn put_nulls(target: &mut Value, patch: Value) {
+    let (Value::Object(target), Value::Object(patch)) = (target, patch) else { return };
+    for (name, value) in patch {
+        match target.get_mut(&name) {
+            Some(inside) => put_nulls(inside, value),
+            None => _ = target.insert(name, value),
         }
     }
 }
@@ -350,6 +387,32 @@ mod tests {
             }
             prop_assert_eq!(patched, to);
         }
+    }
+
+    #[test]
+    fn null_in_a_change_removes_what_can_be_missing_and_is_wrong_elsewhere() {
+        let now = json!({"name": "Club", "flag": false, "url": "rtmp://a/b", "limits": {"sessions": 4, "rate": 5}});
+        let patch = json!({"flag": null, "url": null, "limits": {"sessions": null}, "id": null, "odd": null});
+        let mut fields = Fields::patched(now, patch, &["url"]).unwrap();
+        assert!(fields.has("flag") && fields.is_removed("url") && !fields.is_removed("flag"));
+        fields.read_only("id", &json!("x"));
+        assert_eq!(
+            (fields.line("name", 1..=80).unwrap(), fields.flag("flag"), fields.string("url")),
+            ("Club".into(), None, None)
+        );
+        fields.inside("limits", |limits| {
+            assert_eq!((limits.number("rate", 1..=9), limits.number("sessions", 1..=9)), (Some(5), None));
+        });
+        let problem = serde_json::to_value(fields.finish().unwrap_err()).unwrap();
+        let errors = problem["errors"].as_array().unwrap().iter();
+        let errors: Vec<_> =
+            errors.map(|error| (error["field"].as_str().unwrap(), error["code"].as_str().unwrap())).collect();
+        assert_eq!(
+            errors,
+            [("id", "read_only"), ("flag", "wrong_type"), ("limits.sessions", "wrong_type"), ("odd", "unknown_field")]
+        );
+        assert_eq!(problem["errors"][1]["message"], "This has to be `true` or `false`, not null.");
+        assert!(Fields::patched(json!({}), Value::Null, &[]).is_err(), "a body that is no object");
     }
 
     #[test]

@@ -503,8 +503,8 @@ pub(crate) fn start_mode() -> Schema {
     words(StartMode::ALL).into()
 }
 
-pub(crate) fn nullable_start_mode() -> Schema {
-    nullable(StartMode::ALL).default(Some(json!(StartMode::WithStream))).into()
+pub(crate) fn start_mode_or_default() -> Schema {
+    words(StartMode::ALL).default(Some(json!(StartMode::WithStream))).into()
 }
 
 pub(crate) fn scopes() -> Schema {

@@ -152,7 +152,6 @@ impl Platform {
         PlatformFacts {
             redirect_suffixes: self.host_suffixes.clone(),
             video_codecs: self.video_codecs.iter().flatten().map(|codec| codec.four_cc().to_owned()).collect(),
-            needs_press: matches!(self.goes_live_on_ingest, Some(GoesLive::WithAutoStart | GoesLive::AfterPress)),
         }
     }
 
@@ -219,8 +218,6 @@ mod tests {
         }
         assert_eq!(platform("youtube").unwrap().fixed_host_and_app(), Some(("a.rtmps.youtube.com", "live2")));
         assert_eq!(platform("kick").unwrap().fixed_host_and_app(), None);
-        assert!(platform("facebook").unwrap().facts().needs_press);
-        assert!(!platform("twitch").unwrap().facts().needs_press);
         assert_eq!(PLATFORMS.last().unwrap().id, CUSTOM);
     }
 

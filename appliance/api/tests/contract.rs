@@ -318,7 +318,7 @@ async fn lists_that_can_only_be_read() {
     assert_eq!(owner.get("/api/v1/sessions").await.body, json!([]));
     assert_eq!(owner.delete("/api/v1/sessions/nope").await.status, 404);
     assert_eq!(owner.get("/api/v1/refusals").await.body, json!([]));
-    for absent in ["/api/v1/jobs", "/api/v1/encoders", "/api/v1/profiles", "/api/v1/recordings", "/api/v1/nothing"] {
+    for absent in ["/api/v1/encoders", "/api/v1/recordings", "/api/v1/nothing"] {
         let answer = owner.get(absent).await;
         assert_eq!((answer.status, answer.code()), (404, "not_found"), "{absent}");
     }
@@ -424,4 +424,18 @@ async fn an_ended_engine_is_said_so() {
     }
     assert_eq!(owner.get("/healthz").await.status, 200);
     assert_eq!(owner.get("/api/v1/destinations").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_input_has_the_limits_of_the_configuration() {
+    let limits = brookbox_store::InputLimits { bitrate_bps: 8_000_000, sessions: 3 };
+    let test_box = TestBox::start_with(|config| config.input_limits = limits).await;
+    let owner = test_box.claim().await;
+    let made = owner.post("/api/v1/inputs", json!({"name": "Guest"})).await;
+    assert_eq!(made.body["limits"], json!({"bitrateBps": 8_000_000, "sessions": 3}), "{made:?}");
+    let made = owner.post("/api/v1/inputs", json!({"name": "Studio", "limits": {"sessions": 9}})).await;
+    assert_eq!(made.body["limits"], json!({"bitrateBps": 8_000_000, "sessions": 9}), "{made:?}");
+    let path = format!("/api/v1/inputs/{}", made.body["id"].as_str().unwrap());
+    let changed = owner.patch(&path, json!({"limits": {"bitrateBps": 5_000_000}})).await;
+    assert_eq!(changed.body["limits"], json!({"bitrateBps": 5_000_000, "sessions": 9}), "{changed:?}");
 }

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fmt, fs};
 
 use brookbox_relay::BoxLimits;
+use brookbox_store::InputLimits;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
+use toml::de::DeTable;
 
 use crate::args::Options;
 use crate::failure::Failure;
-use crate::first_boot;
+use crate::{first_boot, hosts};
 
 const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 const RTMP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1935);
@@ -34,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     pub(crate) variables: Option<PathBuf>,
     pub(crate) limits: BoxLimits,
+    /// What a new input is given.
+    pub(crate) input_limits: InputLimits,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) claim_from_lan: bool,
     pub(crate) mdns: bool,
@@ -65,7 +69,7 @@ struct File {
     screen: Screen,
     install: Install,
     variables: Variables,
-    limits: BoxLimits,
+    limits: Limits,
 }
 
 /// `[http]`, or just `http = "ADDR:PORT"`.
@@ -132,6 +136,56 @@ struct Variables {
     file: Option<PathBuf>,
 }
 
+/// `[limits]`: those of the box, and what a new input is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Limits {
+    rtmp_connections: u32,
+    rtmp_connections_per_address: u32,
+    rtmp_unauthenticated: u32,
+    viewers: u32,
+    input_bitrate_bps: u64,
+    input_sessions: u32,
+    log_seconds: u32,
+    log_bytes: usize,
+    message_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let (whole, input) = (BoxLimits::default(), InputLimits::default());
+        Self {
+            rtmp_connections: whole.rtmp_connections,
+            rtmp_connections_per_address: whole.rtmp_connections_per_address,
+            rtmp_unauthenticated: whole.rtmp_unauthenticated,
+            viewers: whole.viewers,
+            input_bitrate_bps: input.bitrate_bps,
+            input_sessions: input.sessions,
+            log_seconds: whole.log_seconds,
+            log_bytes: whole.log_bytes,
+            message_bytes: whole.message_bytes,
+        }
+    }
+}
+
+impl Limits {
+    fn of_box(self) -> BoxLimits {
+        BoxLimits {
+            rtmp_connections: self.rtmp_connections,
+            rtmp_connections_per_address: self.rtmp_connections_per_address,
+            rtmp_unauthenticated: self.rtmp_unauthenticated,
+            viewers: self.viewers,
+            log_seconds: self.log_seconds,
+            log_bytes: self.log_bytes,
+            message_bytes: self.message_bytes,
+        }
+    }
+
+    fn of_inputs(self) -> InputLimits {
+        InputLimits { bitrate_bps: self.input_bitrate_bps, sessions: self.input_sessions }
+    }
+}
+
 impl<'de> Deserialize<'de> for Http {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
@@ -180,7 +234,8 @@ impl Config {
             extra_roots: file.tls.extra_roots,
             certificate: file.tls.certificate.zip(file.tls.key),
             variables: file.variables.file,
-            limits: file.limits,
+            limits: file.limits.of_box(),
+            input_limits: file.limits.of_inputs(),
             allowed_hosts: file.http.0.allowed_hosts,
             claim_from_lan: file.http.0.claim_from_lan,
             mdns: options.mdns.unwrap_or(file.mdns.enabled),
@@ -255,10 +310,9 @@ fn parse(text: &str) -> Result<File, Wrong> {
         };
         Wrong { line, sentence, hint }
     })?;
-    let line_with = |name: &str| text.lines().position(|line| line.trim_start().starts_with(name)).map(|i| i + 1);
     if file.srt.is_some() {
         let sentence = "srt: this version has no SRT listener".to_owned();
-        return Err(Wrong { line: line_with("srt"), sentence, hint: Some("leave out this line".to_owned()) });
+        return Err(Wrong { line: line_with(text, &["srt"]), sentence, hint: Some("leave out this line".to_owned()) });
     }
     let alone = match (&file.tls.certificate, &file.tls.key) {
         (Some(_), None) => Some("certificate"),
@@ -268,7 +322,13 @@ fn parse(text: &str) -> Result<File, Wrong> {
     if let Some(alone) = alone {
         let sentence = format!("[tls] {alone} stands alone");
         let hint = "certificate and key go together: two files in PEM form".to_owned();
-        return Err(Wrong { line: line_with(alone), sentence, hint: Some(hint) });
+        return Err(Wrong { line: line_with(text, &["tls", alone]), sentence, hint: Some(hint) });
+    }
+    for (number, host) in file.http.0.allowed_hosts.iter().enumerate() {
+        if let Some(hint) = hosts::wrong(host) {
+            let sentence = format!("[http] allowed_hosts: {host:?} is not a host alone");
+            return Err(Wrong { line: line_of_host(text, number), sentence, hint: Some(hint) });
+        }
     }
     let limits = &file.limits;
     let bounds = [
@@ -276,6 +336,8 @@ fn parse(text: &str) -> Result<File, Wrong> {
         ("rtmp_connections_per_address", u64::from(limits.rtmp_connections_per_address), 1, 100_000),
         ("rtmp_unauthenticated", u64::from(limits.rtmp_unauthenticated), 1, 100_000),
         ("viewers", u64::from(limits.viewers), 1, 256),
+        ("input_bitrate_bps", limits.input_bitrate_bps, 100_000, 1_000_000_000),
+        ("input_sessions", u64::from(limits.input_sessions), 1, 64),
         ("log_seconds", u64::from(limits.log_seconds), 1, 300),
         ("log_bytes", limits.log_bytes as u64, 1 << 20, 1 << 30),
         ("message_bytes", limits.message_bytes as u64, 1 << 16, 0xff_ffff),
@@ -283,10 +345,34 @@ fn parse(text: &str) -> Result<File, Wrong> {
     for (name, value, least, most) in bounds {
         if !(least..=most).contains(&value) {
             let sentence = format!("{name} = {value} is out of range");
-            return Err(Wrong { line: line_with(name), sentence, hint: Some(format!("from {least} to {most}")) });
+            return Err(Wrong {
+                line: line_with(text, &["limits", name]),
+                sentence,
+                hint: Some(format!("from {least} to {most}")),
+            });
         }
     }
     Ok(file)
+}
+
+/// The line of a setting, by its tables and its name.
+fn line_with(text: &str, path: &[&str]) -> Option<usize> {
+    let file = DeTable::parse(text).ok()?;
+    let (name, tables) = path.split_last()?;
+    let mut table = file.get_ref();
+    for name in tables {
+        table = table.get(*name)?.get_ref().as_table()?;
+    }
+    let (key, _) = table.get_key_value(*name)?;
+    Some(line_of(text, key.span().start))
+}
+
+/// The line of one of the hosts in a list that may take several.
+fn line_of_host(text: &str, number: usize) -> Option<usize> {
+    let file = DeTable::parse(text).ok()?;
+    let http = file.get_ref().get("http")?.get_ref().as_table()?;
+    let host = http.get("allowed_hosts")?.get_ref().as_array()?.get(number)?;
+    Some(line_of(text, host.span().start))
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -303,7 +389,8 @@ mod tests {
         let (_, example) = page.split_once(".\\\" example\n.EX\n").unwrap();
         let (example, _) = example.split_once("\n.EE").unwrap();
         let file = parse(&example.replace("\\-", "-")).unwrap();
-        assert_eq!(file.limits, BoxLimits::default(), "the page shows the defaults");
+        assert_eq!(file.limits, Limits::default(), "the page shows the defaults");
+        assert_eq!((file.limits.of_box(), file.limits.of_inputs()), Default::default());
         assert_eq!(file.http.0.allowed_hosts, ["box.example.org"]);
         assert_eq!(file.tls.extra_roots, [PathBuf::from("/etc/brookbox/club-ca.pem")]);
     }
@@ -320,6 +407,31 @@ mod tests {
             ("[tls]\nextra_roots = \"x\"\n", 2, "invalid type", "a sequence"),
             ("[http]\nhosts = []\n", 2, "unknown field `hosts`", "allowed_hosts"),
             ("a = = 1", 1, "", ""),
+            // A name that begins like another, is in another table, or is written in another way.
+            (
+                "[limits]\nrtmp_connections_per_address = 5\nrtmp_connections = 0\n",
+                3,
+                "rtmp_connections = 0 is out of range",
+                "from 1 to 100000",
+            ),
+            ("# log_seconds = 5\n[limits]\n\"log_seconds\" = 0\n", 3, "log_seconds = 0", ""),
+            ("mdns.enabled = true\nlimits.viewers = 0\n", 2, "viewers = 0", ""),
+            ("limits = { viewers = 1,\n  log_seconds = 0 }\n", 2, "log_seconds = 0", ""),
+            ("data_dir = \"x\"\ntls.key = \"a.pem\"\n", 2, "key stands alone", "go together"),
+            ("[limits]\ninput_sessions = 65\n", 2, "input_sessions = 65 is out of range", "from 1 to 64"),
+            (
+                "[limits]\ninput_bitrate_bps = 99_999\n",
+                2,
+                "input_bitrate_bps = 99999 is out of range",
+                "from 100000 to",
+            ),
+            ("[http]\nallowed_hosts = [\"box.example.org:8443\"]\n", 2, "box.example.org:8443", "\"box.example.org\""),
+            (
+                "[http]\nallowed_hosts = [\n  \"a.example\",\n  \"https://box.example.org\",\n]\n",
+                4,
+                "https://box.example.org",
+                "\"box.example.org\"",
+            ),
         ] {
             let wrong = parse(text).unwrap_err();
             assert_eq!(wrong.line, Some(line), "{text}: {wrong:?}");

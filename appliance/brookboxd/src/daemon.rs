@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::alone::alone;
 use crate::commands::store_failure;
 use crate::config::Config;
 use crate::discovery::Discovery;
@@ -33,7 +34,8 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
     if let Some(failure) = config.wrong_roots().into_iter().next() {
         return Err(failure);
     }
-    let store = Store::open(&config.data_dir).map_err(|error| store_failure(&error))?;
+    let _alone = alone(&config.data_dir)?;
+    let store = Store::open_limited(&config.data_dir, config.input_limits).map_err(|error| store_failure(&error))?;
     let variables = config.variables.as_deref().map_or_else(|| Ok(Vec::new()), variables::read)?;
     if let Some(file) = config.variables.as_deref().filter(|file| variables::is_open_to_all(file)) {
         tracing::warn!(file = %file.display(), "every user can read the variables file, which holds secrets: chmod 600");
@@ -63,6 +65,7 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
         ApiConfig {
             web_dir: config.web_dir.clone(),
             allowed_hosts: config.allowed_hosts.clone(),
+            input_limits: config.input_limits,
             claim_from_lan: config.claim_from_lan,
             password_reset: first.reset,
             variable_names,
@@ -123,16 +126,17 @@ async fn serve(
     let http_address = http.local_addr().map_err(Failure::other)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
+    // First of all: to probe for the name takes most of a second, and nothing here waits for that.
+    let mut found = announced.map(|id| Discovery::begin(api.clone(), id, http_address, engine.rtmp()));
     brookbox_api::sync(&store, &engine).await.map_err(Failure::other)?;
     engine.listen().await.map_err(Failure::other)?;
     let reporting = tokio::spawn(brookbox_api::run_reports(store.clone(), reports));
     let (stop, mut stopped) = watch::channel(false);
-    let mut found = announced.map(|id| Discovery::begin(api.clone(), id, http_address, engine.rtmp()));
     let host = host_now(&api, found.as_ref());
     let https = https.map(|https| https.serve(api.clone(), host)).transpose()?;
     let announced = found.as_ref().map(Discovery::announced);
     let showing = tokio::spawn(status::serve(
-        screen.socket,
+        &screen.socket,
         status::Source {
             api: api.clone(),
             engine: engine.clone(),
@@ -148,11 +152,13 @@ async fn serve(
     }));
     let mut snapshots = engine.subscribe();
     let up = async {
-        if let Some(found) = &mut found {
-            found.settled().await;
-        }
         announce(ready)?;
-        watchdog::feed(&engine).await;
+        let settling = async {
+            if let Some(found) = &mut found {
+                found.settled().await;
+            }
+        };
+        tokio::join!(watchdog::feed(&engine), settling);
         Ok(())
     };
     let result = tokio::select! {

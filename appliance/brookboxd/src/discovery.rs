@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// `ready` waits this long for the name to be announced on every link: three probes, and again for a second name.
+/// The name is announced on every link within this, or it is told in the log: three probes, and again for a second name.
 const SETTLE: Duration = Duration::from_secs(4);
 /// A goodbye is said within this.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -57,7 +57,7 @@ impl Discovery {
         Self { told, announcing: tokio::spawn(mdns::announce(wants, tell)), following }
     }
 
-    /// Waits until the box can be found by its name on every link that there is; not for ever.
+    /// Waits until the box can be found by its name on every link that there is, and tells if that takes too long.
     pub(crate) async fn settled(&mut self) {
         let settled = self.told.wait_for(|announced| announced.settled);
         if timeout(SETTLE, settled).await.is_err() {

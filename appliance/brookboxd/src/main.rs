@@ -2,6 +2,7 @@
 //!
 //! Only arguments, wiring, signals and exit codes are here. See `brookboxd(1)`.
 
+mod alone;
 mod args;
 mod certificate;
 mod commands;
@@ -11,6 +12,7 @@ mod discovery;
 mod failure;
 mod first_boot;
 mod healthy;
+mod hosts;
 mod https;
 mod install;
 mod log;

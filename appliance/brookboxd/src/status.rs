@@ -77,16 +77,22 @@ pub(crate) struct Source {
     pub(crate) notices: Option<PathBuf>,
 }
 
-/// Serves the state on a socket at this place, until the daemon ends. Without the socket there is no screen, and
-/// everything else.
-pub(crate) async fn serve(path: PathBuf, source: Source) {
-    let listener = match listen(&path) {
-        Ok(listener) => listener,
-        Err(error) => {
+/// Serves the state on a socket at this place, until the daemon ends. The socket is there as soon as this returns: who
+/// waits for `ready` finds it. Without the socket there is no screen, and everything else.
+pub(crate) fn serve(path: &Path, source: Source) -> impl Future<Output = ()> + Send + 'static {
+    let listener = listen(path)
+        .inspect_err(|error| {
             tracing::warn!(path = %path.display(), %error, "no screen: the socket for it cannot be made");
-            return;
+        })
+        .ok();
+    async move {
+        if let Some(listener) = listener {
+            answer(listener, source).await;
         }
-    };
+    }
+}
+
+async fn answer(listener: UnixListener, source: Source) {
     let (source, places) = (Arc::new(source), Arc::new(Semaphore::new(MOST)));
     loop {
         let Ok((stream, _)) = listener.accept().await else {

@@ -1,8 +1,8 @@
 //! `brookbox-media` fed with anything: nothing panics, and what is said to be known is possible.
 
 use brookbox_media::{
-    Config, Error, FourCc, Media, MultichannelConfig, NalLength, Packet, Role, annex_b, config, frame_config,
-    length_prefixed, packets as packets_of, summary,
+    Config, Error, FlvTag, FourCc, Media, MultichannelConfig, NalLength, Packet, Role, annex_b, config, flv_tag_header,
+    flv_tag_trailer, flv_tags, frame_config, length_prefixed, packets as packets_of, summary,
 };
 
 /// A tag body; the first byte chooses the kind of message.
@@ -32,6 +32,41 @@ pub fn packets(data: &[u8]) {
     assert_eq!(all.features, packets_of(media, body).features());
     let understood = packets.iter().filter(|packet| packet.role != Role::Unknown);
     assert_eq!(all.track, understood.map(|packet| packet.track).min().unwrap_or(packets[0].track));
+}
+
+/// The tags of an FLV file behind its header; the first byte says where the file is cut in two.
+pub fn flv(data: &[u8]) {
+    let Some((cut, data)) = data.split_first() else { return };
+    let mut reader = flv_tags(data);
+    let tags: Vec<FlvTag<'_>> = reader.by_ref().collect();
+    assert!(data.ends_with(reader.rest()));
+    let mut read_to = data.as_ptr() as usize;
+    for tag in &tags {
+        let start = tag.body.as_ptr() as usize;
+        assert!(read_to < start, "a tag begins inside of the one before");
+        read_to = start + tag.body.len();
+    }
+    assert!(read_to <= reader.rest().as_ptr() as usize, "a body reaches into the rest");
+
+    let (before, after) = data.split_at(data.len() * usize::from(*cut) / 255);
+    let mut first = flv_tags(before);
+    let mut pieces: Vec<FlvTag<'_>> = first.by_ref().collect();
+    let rest = [first.rest(), after].concat();
+    let mut second = flv_tags(&rest);
+    pieces.extend(second.by_ref());
+    assert_eq!(pieces, tags, "it matters where the file is cut");
+    assert_eq!(second.rest(), reader.rest());
+
+    let mut written = Vec::new();
+    for tag in &tags {
+        let len = u32::try_from(tag.body.len()).expect("a tag's length has 24 bits");
+        written.extend_from_slice(&flv_tag_header(tag.media, tag.timestamp, len));
+        written.extend_from_slice(tag.body);
+        written.extend_from_slice(&flv_tag_trailer(len));
+    }
+    let mut again = flv_tags(&written);
+    assert!(again.by_ref().eq(tags), "what is written is read again");
+    assert!(again.rest().is_empty());
 }
 
 /// A configuration record, and a frame as well; the first byte chooses the codec.

@@ -29,6 +29,14 @@ fn packets() {
 }
 
 #[test]
+fn flv() {
+    for (name, seed) in seeds("media_flv") {
+        println!("{name}");
+        media::flv(&seed);
+    }
+}
+
+#[test]
 fn configuration() {
     for (name, seed) in seeds("media_config") {
         println!("{name}");
@@ -61,6 +69,11 @@ proptest! {
     }
 
     #[test]
+    fn damaged_flv(data in damaged("media_flv")) {
+        media::flv(&data);
+    }
+
+    #[test]
     fn damaged_configuration(data in damaged("media_config")) {
         media::config_and_frame(&data);
     }
@@ -68,6 +81,7 @@ proptest! {
     #[test]
     fn any_bytes(data in prop::collection::vec(any::<u8>(), 0..300)) {
         media::packets(&data);
+        media::flv(&data);
         media::config_and_frame(&data);
     }
 }

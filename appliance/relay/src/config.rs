@@ -102,8 +102,6 @@ pub struct PlatformFacts {
     pub redirect_suffixes: Vec<String>,
     /// FourCCs of the video codecs it takes; empty: not known, nothing is refused here.
     pub video_codecs: Vec<String>,
-    /// The platform's page where a stream is put on air by a press, if it needs one.
-    pub needs_press: bool,
 }
 
 /// Everything the engine needs to start.

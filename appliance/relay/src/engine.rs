@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,7 +24,7 @@ use crate::ingest::{self, Closing, Session};
 use crate::outward::Outward;
 use crate::programme::{Life, Programme, Shared};
 use crate::publishers::Ending;
-use crate::refusals::Refusals;
+use crate::refusals::{Blocks, Refusals};
 use crate::retry::Retry;
 use crate::tls::Tls;
 use crate::variables::Variables;
@@ -172,7 +172,7 @@ pub(crate) struct Engine {
     pub(crate) refusals: RefCell<Refusals>,
     /// Since the last snapshot; a flood of refusals is not a flood of snapshots.
     pub(crate) refusals_changed: Cell<bool>,
-    pub(crate) blocked: RefCell<BTreeMap<IpAddr, u64>>,
+    pub(crate) blocked: RefCell<Blocks>,
     pub(crate) viewers: Rc<RefCell<BTreeMap<Id, Rc<Viewer>>>>,
     pub(crate) sessions: Cell<u64>,
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
@@ -297,7 +297,7 @@ impl Engine {
             }
             Command::Block(address, time) => {
                 let until = self.context.clock.now() + u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2);
-                self.blocked.borrow_mut().insert(address.to_canonical(), until);
+                self.blocked.borrow_mut().put(address, until);
                 self.connections.borrow_mut().close_strangers(address);
             }
             Command::Ping | Command::Listen | Command::Stop => {}
@@ -425,7 +425,7 @@ impl Engine {
                 self.set_broadcast(BroadcastState::default());
             }
         }
-        self.blocked.borrow_mut().retain(|_, until| now < *until);
+        self.blocked.borrow_mut().expire(now);
         for (id, slot) in self.destinations.borrow_mut().iter_mut() {
             // A task ends only with its destination: this is our own bug, and it stays with this one destination.
             if slot.task.is_finished() {

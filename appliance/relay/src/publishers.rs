@@ -158,7 +158,6 @@ impl Engine {
     }
 
     pub(crate) fn is_blocked(&self, address: IpAddr) -> bool {
-        let now = self.context.clock.now();
-        self.blocked.borrow().get(&address.to_canonical()).is_some_and(|until| now < *until)
+        self.blocked.borrow().left(address, self.context.clock.now()).is_some()
     }
 }

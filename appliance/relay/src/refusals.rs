@@ -1,6 +1,7 @@
-//! Who was refused, folded: a thousand wrong keys from one address are one line and one event a minute.
+//! Who was refused, folded: a thousand wrong keys from one address are one line and one event a minute. And who is blocked:
+//! by the same measure, so that whoever blocks a line of the list blocks all that it stands for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -66,6 +67,27 @@ impl Refusals {
     }
 }
 
+/// The addresses (/64 for IPv6) that a person has blocked, each with the ms at which that ends.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks(BTreeMap<IpAddr, u64>);
+
+impl Blocks {
+    /// Blocks an address, or changes until when.
+    pub(crate) fn put(&mut self, address: IpAddr, until: u64) {
+        self.0.insert(network(address), until);
+    }
+
+    /// How long an address is still blocked, ms; `None`: it is not.
+    pub(crate) fn left(&self, address: IpAddr, now: u64) -> Option<u64> {
+        self.0.get(&network(address))?.checked_sub(now).filter(|left| *left > 0)
+    }
+
+    /// Forgets what has ended.
+    pub(crate) fn expire(&mut self, now: u64) {
+        self.0.retain(|_, until| now < *until);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +113,34 @@ mod tests {
             .collect();
         assert_eq!((told[0], told.iter().flatten().count(), refusals.list(|_| None).len()), (Some(1), 1, 1));
         assert_eq!(refusals.list(|_| None)[0].address, "2001:db8::64", "the last one");
+    }
+
+    #[test]
+    fn a_block_holds_for_all_that_the_line_stands_for() {
+        let (mut refusals, mut blocks) = (Refusals::default(), Blocks::default());
+        for n in 1..=3u16 {
+            refusals.note([0x2001, 0xdb8, 0, 0, 0, 0, 0, n].into(), "bad_key", 0);
+        }
+        let shown = refusals.list(|_| None)[0].address.parse().unwrap();
+        blocks.put(shown, 60_000);
+        for (address, left) in [
+            ("2001:db8::1", Some(59_000)),
+            ("2001:db8::ffff:2", Some(59_000)),
+            ("2001:db8:0:1::1", None),
+            ("192.0.2.7", None),
+        ] {
+            assert_eq!(blocks.left(address.parse().unwrap(), 1_000), left, "{address}");
+        }
+        assert!(
+            refusals.list(|address| blocks.left(address, 1_000).map(|_| SystemTime::now()))[0].blocked_until.is_some()
+        );
+        blocks.put("::ffff:192.0.2.7".parse().unwrap(), 2_000);
+        assert_eq!(blocks.left("192.0.2.7".parse().unwrap(), 1_000), Some(1_000));
+        assert_eq!(blocks.left("192.0.2.7".parse().unwrap(), 2_000), None, "it is over");
+        // Whoever is let in again is let in under each of the addresses.
+        blocks.put("2001:db8::9".parse().unwrap(), 1_000);
+        blocks.expire(1_000);
+        assert_eq!(blocks.left(shown, 1_000), None);
     }
 
     #[test]

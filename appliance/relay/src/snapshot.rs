@@ -18,8 +18,8 @@ impl Engine {
         let (inputs, destinations) = (self.inputs.borrow(), self.destinations.borrow());
         let (blocked, wall) = (self.blocked.borrow(), SystemTime::now());
         let blocked_until = |address| {
-            let ahead = blocked.get(&address)?.checked_sub(now).filter(|ahead| *ahead > 0)?;
-            wall.checked_add(Duration::from_millis(ahead))
+            let left = blocked.left(address, now)?;
+            wall.checked_add(Duration::from_millis(left))
         };
         let mut snapshot = Snapshot {
             broadcast: self.broadcast.get(),

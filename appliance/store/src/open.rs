@@ -16,7 +16,7 @@ use secrecy::SecretString;
 
 use crate::error::{from_io, from_sqlite};
 use crate::migrations::{MIGRATIONS, migrate, newest, version};
-use crate::{Error, Input, NewEvent, Time};
+use crate::{Error, Input, InputLimits, NewEvent, Time};
 
 /// Name of the database in the data directory.
 pub const DATABASE_FILE: &str = "brookbox.db";
@@ -90,8 +90,16 @@ impl Store {
     /// [`Error::Vault`] if the machine key cannot be used or is not the one the data was written with;
     /// [`Error::Corrupt`], [`Error::Newer`], [`Error::Busy`], [`Error::Full`], [`Error::Io`].
     pub fn open(data_dir: &Path) -> Result<Self, Error> {
+        Self::open_limited(data_dir, InputLimits::default())
+    }
+
+    /// As [`open`](Self::open), with these limits for the input of a new box.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_limited(data_dir: &Path, limits: InputLimits) -> Result<Self, Error> {
         DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| from_io(&error, data_dir))?;
-        Self::open_with(data_dir, &KeyPlaces::of(data_dir), true)
+        Self::open_with(data_dir, &KeyPlaces::of(data_dir), Some(limits))
     }
 
     /// Opens the data in this directory, and makes nothing: for commands beside the daemon, which may run as another
@@ -100,10 +108,11 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open), and [`Error::Absent`].
     pub fn open_existing(data_dir: &Path) -> Result<Self, Error> {
-        Self::open_with(data_dir, &KeyPlaces::of(data_dir), false)
+        Self::open_with(data_dir, &KeyPlaces::of(data_dir), None)
     }
 
-    pub(crate) fn open_with(data_dir: &Path, key: &KeyPlaces, create: bool) -> Result<Self, Error> {
+    /// With limits for the input of a new box, makes what is missing.
+    pub(crate) fn open_with(data_dir: &Path, key: &KeyPlaces, create: Option<InputLimits>) -> Result<Self, Error> {
         let absent = || Error::Absent { path: data_dir.join(DATABASE_FILE) };
         let data_dir = &match fs::canonicalize(data_dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
@@ -111,7 +120,7 @@ impl Store {
         };
         let path = &data_dir.join(DATABASE_FILE);
         let is_new = is_new(path)?;
-        if is_new && !create {
+        if is_new && create.is_none() {
             return Err(absent());
         }
         // The key is made before the database, never beside one that was written with another.
@@ -269,9 +278,14 @@ pub(crate) fn tune(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Checks whose database it is before anything is changed, then makes it or brings it up to date.
-fn prepare(connection: &mut Connection, path: &Path, vault: &Vault, create: bool) -> Result<(), Failure> {
+fn prepare(
+    connection: &mut Connection,
+    path: &Path,
+    vault: &Vault,
+    create: Option<InputLimits>,
+) -> Result<(), Failure> {
     let found = version(connection, path, MIGRATIONS)?;
-    if found == 0 && !create {
+    if found == 0 && create.is_none() {
         return Err(Error::Absent { path: path.into() }.into());
     }
     if found > 0 {
@@ -286,7 +300,7 @@ fn prepare(connection: &mut Connection, path: &Path, vault: &Vault, create: bool
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         migrate(&transaction, found, MIGRATIONS)?;
         if found == 0 {
-            first_data(&transaction, vault)?;
+            first_data(&transaction, vault, create.unwrap_or_default())?;
         }
         transaction.commit()?;
         tracing::info!(from = found, to = newest(MIGRATIONS), "database brought up to date");
@@ -307,7 +321,7 @@ pub(crate) fn open_secret(vault: &Vault, place: Context<'_>, sealed: &[u8]) -> R
     }
 }
 
-fn first_data(transaction: &Transaction<'_>, vault: &Vault) -> Result<(), Failure> {
+fn first_data(transaction: &Transaction<'_>, vault: &Vault, limits: InputLimits) -> Result<(), Failure> {
     let probe = vault.seal(PROBE_PLACE, &PROBE.into())?;
     transaction.execute("INSERT INTO vault (id, probe) VALUES (1, ?1)", [probe])?;
     let main = Input {
@@ -316,7 +330,7 @@ fn first_data(transaction: &Transaction<'_>, vault: &Vault) -> Result<(), Failur
         key: brookbox_vault::stream_key()?,
         enabled: true,
         protocols: vec!["rtmp".into()],
-        limits: crate::InputLimits::default(),
+        limits,
         allow_public: false,
         created_at: Time::now(),
     };

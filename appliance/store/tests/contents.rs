@@ -33,6 +33,14 @@ fn a_new_box_has_one_input_with_a_random_key() {
 }
 
 #[test]
+fn the_first_input_has_the_limits_that_are_asked_for_and_keeps_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = |sessions| InputLimits { bitrate_bps: 8_000_000, sessions };
+    let open = |sessions| Store::open_limited(dir.path(), limits(sessions)).unwrap().input("main").unwrap().limits;
+    assert_eq!((open(3), open(5)), (limits(3), limits(3)));
+}
+
+#[test]
 fn everything_is_there_after_a_restart() {
     let (dir, store) = store();
     let main = store.input("main").unwrap();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
@@ -29,18 +29,28 @@ pub(super) const CASES: &[Case] = &[
 struct Found {
     process: Process,
     machine: &'static str,
+    /// From the start of the process to its `ready` line.
+    ready_after: Duration,
 }
 
 impl Found {
     fn start(ctx: &Ctx, network: &Network, machine: &'static str) -> Result<Self> {
         let data = ctx.folder(machine)?;
+        let begun = Instant::now();
         let (process, lines) = network.start(machine, &ctx.dir, &ctx.tools.brookboxd, |command| {
             command.args(["--http", "[::]:80", "--rtmp", "[::]:1935", "--data-dir"]).arg(&data);
             command.env("HOME", &data).env("BROOKBOX_MDNS", "on");
         })?;
         let line = lines.recv_timeout(secs(15)).with_context(|| format!("ready: {}", process.said()))?;
+        let ready_after = begun.elapsed();
         ensure!(line.starts_with("ready "), "{line}");
-        Ok(Self { process, machine })
+        Ok(Self { process, machine, ready_after })
+    }
+
+    /// Waits until it has probed for its name and announced it.
+    fn announced(&self) -> Result<()> {
+        let said = || Ok(self.process.said().contains("mDNS: announced").then_some(()));
+        crate::wait::until(secs(5), "the name to be announced", said)
     }
 
     /// One call of the API by its host name, as a browser on another machine would.
@@ -111,6 +121,9 @@ fn browse(ctx: &Ctx, network: &Network, kind: &str) -> Result<(Process, Receiver
 fn name_and_services(ctx: &Ctx) -> Result<()> {
     let Some(network) = network(ctx, &["box1"])? else { return Ok(()) };
     let one = Found::start(ctx, &network, "box1")?;
+    // Nothing of the daemon's start waits for the probes.
+    ctx.note(format!("ready after {:.0?}", one.ready_after));
+    ensure!(one.ready_after < Duration::from_millis(300), "the start took {:?}", one.ready_after);
     // Asked as soon as it is ready, the start of the client's interpreter apart.
     let (seconds, addresses) = resolve(ctx, &network, "client", "brookbox.local", "10.77.0.11")?;
     ctx.note(format!("{seconds:.2} s from the question to the address"));
@@ -132,6 +145,7 @@ fn name_and_services(ctx: &Ctx) -> Result<()> {
 fn two_boxes(ctx: &Ctx) -> Result<()> {
     let Some(network) = network(ctx, &["box1", "box2"])? else { return Ok(()) };
     let first = Found::start(ctx, &network, "box1")?;
+    first.announced()?;
     let mut second = Found::start(ctx, &network, "box2")?;
     resolve(ctx, &network, "client", "brookbox.local", "10.77.0.11")?;
     let (_, addresses) = resolve(ctx, &network, "client", "brookbox-2.local", "10.77.0.12")?;
@@ -233,6 +247,8 @@ fn joined(ctx: &Ctx) -> Result<()> {
     network.cable("box2", "other", &["10.77.0.12/24"])?;
     let first = Found::start(ctx, &network, "box1")?;
     let second = Found::start(ctx, &network, "box2")?;
+    first.announced()?;
+    second.announced()?;
     network.join("lan", "other")?;
     let begun = Instant::now();
     let kept = |found: &Found| Ok::<_, anyhow::Error>(!found.process.said().contains("brookbox-2.local"));

@@ -97,7 +97,7 @@ fn nowhere(ctx: &Ctx) -> Result<()> {
         "/status",
         "/inputs",
         "/destinations",
-        "/events?limit=1000",
+        "/events?limit=500",
         "/sessions",
         "/refusals",
         "/metrics",
@@ -112,7 +112,9 @@ fn nowhere(ctx: &Ctx) -> Result<()> {
         "/setup",
     ];
     for path in lists {
-        seen.push((format!("GET {path}"), daemon.call("GET", path, None)?.text));
+        let reply = daemon.call("GET", path, None)?;
+        ensure!(reply.status == 200, "{path}: {} {}", reply.status, reply.text);
+        seen.push((format!("GET {path}"), reply.text));
     }
     for id in &destinations {
         let path = format!("/destinations/{id}");

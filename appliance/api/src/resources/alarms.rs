@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body;
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 use crate::lookout::ALARMS;
 use crate::problem::Problem;
 
@@ -37,9 +37,7 @@ pub(crate) async fn patch(
     let muted = app
         .db(move |store| {
             let input = store.input(&id)?;
-            let mut wanted = json!({"muted": lookout.muted(&input.id)});
-            fields::merge(&mut wanted, patch);
-            let mut fields = Fields::of(wanted)?;
+            let mut fields = Fields::patched(json!({"muted": lookout.muted(&input.id)}), patch, &[])?;
             let codes = fields.words("muted", &ALARMS).unwrap_or_default();
             fields.finish()?;
             lookout.mute(store, &input.id, &codes)?;

@@ -9,12 +9,14 @@ use crate::resources::status::Broadcast;
 
 /// Starts every destination that waits for it, at once.
 pub(crate) async fn start(State(app): State<App>) -> Result<Json<Broadcast>, Problem> {
+    let _order = app.writes.lock().await;
     app.engine.start_broadcast().await?;
     keep(&app).await
 }
 
 /// Ends every destination properly and keeps every switch.
 pub(crate) async fn stop(State(app): State<App>) -> Result<Json<Broadcast>, Problem> {
+    let _order = app.writes.lock().await;
     app.engine.stop_broadcast().await?;
     keep(&app).await
 }

@@ -15,7 +15,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::body;
 use crate::bridge::destination_for_engine;
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 use crate::platforms::{self, CUSTOM, Platform};
 use crate::problem::{Code, Problem};
 use crate::resources::outputs;
@@ -26,6 +26,8 @@ use crate::target::{self, Refused, Rules};
 const START_MODES: [(&str, StartMode); 2] = [("withStream", StartMode::WithStream), ("manual", StartMode::Manual)];
 /// Longest that a destination is retried: a week.
 const RETRY_S: std::ops::RangeInclusive<u64> = 1..=604_800;
+/// What a destination can be without.
+const NULLABLE: [&str; 5] = ["url", "retryForS", "backupUrl", "username", "password"];
 const POSITIONS: std::ops::RangeInclusive<u64> = 0..=1_000_000;
 
 /// Where one output is sent.
@@ -118,10 +120,10 @@ fn sends_to_the_same(one: &Destination, other: &Destination) -> bool {
 #[schema(rename_all = "camelCase")]
 pub(crate) struct NewDestination {
     /// Without one, the platform's name.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 80, example = "Club")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 80, example = "Club")]
     name: String,
     /// A platform's id, or `custom`.
-    #[schema(value_type = Option<String>, default = "custom", example = "custom")]
+    #[schema(value_type = String, required = false, default = "custom", example = "custom")]
     platform: String,
     /// `rtmp://` or `rtmps://` address up to the application, without the key; `${NAME}` stands for a variable. Not needed
     /// where the platform has an address for everybody.
@@ -130,11 +132,11 @@ pub(crate) struct NewDestination {
     /// The stream key; `${NAME}` stands for a variable. Never read back.
     #[schema(value_type = String, write_only, min_length = 1, max_length = 512)]
     key: Option<SecretString>,
-    #[schema(value_type = Option<String>, default = "main/passthrough")]
+    #[schema(value_type = String, required = false, default = "main/passthrough")]
     output: String,
-    #[schema(value_type = Option<bool>, default = true)]
+    #[schema(value_type = bool, required = false, default = true)]
     enabled: bool,
-    #[schema(required = false, schema_with = crate::openapi::nullable_start_mode)]
+    #[schema(required = false, schema_with = crate::openapi::start_mode_or_default)]
     start_mode: StartMode,
     /// How long it is retried, s; `null`: without end.
     #[schema(minimum = 1, maximum = 604_800)]
@@ -149,10 +151,10 @@ pub(crate) struct NewDestination {
     #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 512)]
     password: Option<SecretString>,
     /// Whether it may be inside the own network.
-    #[schema(value_type = Option<bool>, default = false)]
+    #[schema(value_type = bool, required = false, default = false)]
     allow_local: bool,
     /// Place in the list; without one, the last.
-    #[schema(minimum = 0, maximum = 1_000_000)]
+    #[schema(value_type = u32, required = false, minimum = 0, maximum = 1_000_000)]
     position: Option<u32>,
 }
 
@@ -178,13 +180,17 @@ impl NewDestination {
             local: around.local,
         };
         let there = fields.has("url");
-        let url = read_url(&mut fields, "url", &rules);
+        // What was right when it was written stays, though a variable that it names may be gone since.
+        let kept = now.filter(|now| {
+            key.is_none() && allow_local == now.allow_local && platform.is_some_and(|known| known.id == now.platform)
+        });
+        let url = read_url(&mut fields, "url", &rules, kept.and_then(|kept| kept.url.as_deref()));
         if !there && platform.is_some_and(|platform| platform.url.is_none()) {
             let form = platform.and_then(|platform| platform.url_form.as_deref());
             let form = form.unwrap_or("rtmp://host/app");
             fields.error("url", "required", format!("Give the server's address, as in `{form}`."));
         }
-        let backup_url = read_url(&mut fields, "backupUrl", &rules);
+        let backup_url = read_url(&mut fields, "backupUrl", &rules, kept.and_then(|kept| kept.backup_url.as_deref()));
         let name = fields.line("name", 1..=80);
         let output = read_output(&mut fields);
         let enabled = fields.flag("enabled").unwrap_or(true);
@@ -263,8 +269,11 @@ fn read_key(
     key
 }
 
-fn read_url(fields: &mut Fields, name: &str, rules: &Rules<'_>) -> Option<String> {
+fn read_url(fields: &mut Fields, name: &str, rules: &Rules<'_>, kept: Option<&str>) -> Option<String> {
     let text = fields.string(name)?;
+    if kept == Some(&text) {
+        return Some(text);
+    }
     match target::url(&text, rules) {
         Ok(url) => return Some(url),
         Err(Refused::Wrong((code, message))) => fields.error(name, code, message),
@@ -289,9 +298,9 @@ fn read_output(fields: &mut Fields) -> String {
 /// User name and password come and go together.
 fn read_login(fields: &mut Fields, now: Option<&Destination>) -> (Option<String>, Option<SecretString>) {
     let there = (fields.has("username"), fields.has("password"));
+    let kept = now.is_some_and(|now| now.password.is_some()) && !fields.is_removed("password");
     let username = fields.line("username", 1..=128);
     let password = fields.secret("password");
-    let kept = now.is_some_and(|now| now.password.is_some());
     if there.0 && !there.1 && !kept {
         fields.error("password", "required", "A user name needs its password.");
     } else if there.1 && !there.0 {
@@ -333,6 +342,14 @@ fn patchable(destination: &Destination) -> Value {
         "allowLocal": destination.allow_local,
         "position": destination.position,
     })
+}
+
+/// A patch that removes the password alone removes the user name with it, which is of no use without.
+fn with_login(mut patch: Value) -> Value {
+    if let Some(patch) = patch.as_object_mut().filter(|patch| patch.get("password") == Some(&Value::Null)) {
+        patch.entry("username").or_insert(Value::Null);
+    }
+    patch
 }
 
 /// All destinations by position.
@@ -401,9 +418,7 @@ pub(crate) async fn patch(
     let around = Surroundings { app: app.clone(), local: connection.local.ip().to_canonical() };
     let deed: What = |d| Deed::DestinationChanged { destination: &d.id, name: &d.name };
     change(&app, &caller, id, deed, move |destination| {
-        let mut wanted = patchable(destination);
-        fields::merge(&mut wanted, patch);
-        let mut fields = Fields::of(wanted)?;
+        let mut fields = Fields::patched(patchable(destination), with_login(patch), &NULLABLE)?;
         fields.read_only("id", &json!(destination.id));
         fields.read_only("keyHint", &json!(destination.key_hint()));
         fields.read_only("hasPassword", &json!(destination.password.is_some()));

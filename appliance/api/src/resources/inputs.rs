@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::body;
 use crate::bridge::input_for_engine;
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 use crate::resources::NO_STORE;
 use crate::sentences::Deed;
@@ -79,36 +79,37 @@ impl From<Input> for InputView {
 pub(crate) struct NewInput {
     #[schema(min_length = 1, max_length = 80)]
     name: String,
-    #[schema(value_type = Option<bool>, default = true)]
+    #[schema(value_type = bool, required = false, default = true)]
     enabled: bool,
     /// At least one; `rtmp` is the one there is.
-    #[schema(value_type = Option<Vec<String>>, min_items = 1, example = json!(["rtmp"]))]
+    #[schema(value_type = Vec<String>, required = false, min_items = 1, example = json!(["rtmp"]))]
     protocols: Vec<&'static str>,
-    #[schema(value_type = Option<LimitsChange>)]
+    #[schema(value_type = LimitsChange, required = false)]
     limits: InputLimits,
-    #[schema(value_type = Option<bool>, default = false)]
+    #[schema(value_type = bool, required = false, default = false)]
     allow_public: bool,
     /// A key of one's own; without it a random one is made. Only in `POST`.
     #[schema(value_type = Option<String>, write_only, pattern = "^[A-Za-z0-9._~-]{16,128}$")]
     key: Option<SecretString>,
 }
 
-/// Limits to be set; one that is missing keeps its value, in a new input its default.
+/// Limits to be set; one that is missing keeps its value. A new input has that of `[limits]` in the configuration file: if
+/// that says nothing, 100 Mbit/s and 16 sessions.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "for the document; the fields are read one by one")]
 pub(crate) struct LimitsChange {
-    #[schema(minimum = 100_000, maximum = 1_000_000_000, default = 100_000_000)]
+    #[schema(value_type = u64, required = false, minimum = 100_000, maximum = 1_000_000_000)]
     bitrate_bps: Option<u64>,
-    #[schema(minimum = 1, maximum = 64, default = 16)]
+    #[schema(value_type = u32, required = false, minimum = 1, maximum = 64)]
     sessions: Option<u32>,
 }
 
 impl NewInput {
     /// Reads a new input.
-    fn read(mut fields: Fields) -> Result<Self, Problem> {
+    fn read(mut fields: Fields, limits: InputLimits) -> Result<Self, Problem> {
         let key = own_key(&mut fields);
-        Self::read_rest(fields, key)
+        Self::read_rest(fields, key, limits)
     }
 
     /// Reads a whole input as a change made it.
@@ -118,12 +119,13 @@ impl NewInput {
         fields.read_only("createdAt", &json!(input.created_at));
         if fields.has("key") {
             fields.error("key", "read_only", "Change the key by POST …/rotate-key.");
-            fields.secret("key");
+            fields.ignore("key");
         }
-        Self::read_rest(fields, None)
+        Self::read_rest(fields, None, input.limits)
     }
 
-    fn read_rest(mut fields: Fields, key: Option<SecretString>) -> Result<Self, Problem> {
+    /// `limits` hold where nothing else is said.
+    fn read_rest(mut fields: Fields, key: Option<SecretString>, mut limits: InputLimits) -> Result<Self, Problem> {
         let there = fields.has("name");
         let name = fields.line("name", 1..=80);
         let name = fields.need("name", there, name);
@@ -132,7 +134,6 @@ impl NewInput {
         if protocols.is_empty() {
             fields.error("protocols", "too_short", "Name at least one protocol, or disable the input.");
         }
-        let mut limits = InputLimits::default();
         fields.inside("limits", |fields| {
             if let Some(bitrate) = fields.number("bitrateBps", 100_000..=1_000_000_000) {
                 limits.bitrate_bps = bitrate;
@@ -183,7 +184,7 @@ pub(crate) async fn create(
     caller: Caller,
     body: body::Json,
 ) -> Result<(StatusCode, Json<InputView>), Problem> {
-    let new = NewInput::read(body.fields()?)?;
+    let new = NewInput::read(body.fields()?, app.config.input_limits)?;
     let key = match new.key {
         Some(key) => key,
         None => stream_key()?,
@@ -218,15 +219,14 @@ pub(crate) async fn patch(
     let input = app
         .db(move |store| {
             store.update_input(&id, |input| {
-                let mut wanted = json!({
+                let now = json!({
                     "name": input.name,
                     "enabled": input.enabled,
                     "protocols": input.protocols,
                     "limits": input.limits,
                     "allowPublic": input.allow_public,
                 });
-                fields::merge(&mut wanted, patch);
-                let new = NewInput::read_change(Fields::of(wanted)?, input)?;
+                let new = NewInput::read_change(Fields::patched(now, patch, &[])?, input)?;
                 input.name = new.name;
                 input.enabled = new.enabled;
                 input.protocols = new.protocols.iter().map(|&protocol| protocol.to_owned()).collect();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::app::{App, Certificate, blocking};
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 use crate::machine::{self, Machine};
 use crate::problem::Problem;
 use crate::resources::setup::{self, LANGUAGES};
@@ -59,9 +59,9 @@ pub(crate) struct ClaimNotice {
 #[schema(rename_all = "camelCase")]
 pub(crate) struct SystemChange {
     /// Letters, digits and hyphens: the box answers to `NAME.local`.
-    #[schema(value_type = Option<String>, max_length = 63, example = "river-street")]
+    #[schema(value_type = String, required = false, max_length = 63, example = "river-street")]
     box_name: String,
-    #[schema(value_type = Option<String>, example = "en", pattern = "^(en|de|es|fr|ja)$")]
+    #[schema(value_type = String, required = false, example = "en", pattern = "^(en|de|es|fr|ja)$")]
     language: String,
 }
 
@@ -120,9 +120,8 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Json<System>, Problem>
 pub(crate) async fn patch(State(app): State<App>, body::Json(patch): body::Json) -> Result<Json<System>, Problem> {
     let _order = app.writes.lock().await;
     let now = app.db(Stored::read).await?;
-    let mut wanted = json!({"boxName": now.box_name, "language": now.language});
-    fields::merge(&mut wanted, patch);
-    let SystemChange { box_name, language } = SystemChange::read(Fields::of(wanted)?)?;
+    let known = json!({"boxName": now.box_name, "language": now.language});
+    let SystemChange { box_name, language } = SystemChange::read(Fields::patched(known, patch, &[])?)?;
     let stored = Stored { box_name: box_name.clone(), language: language.clone(), ..now };
     app.db(move |store| {
         store.put_setting("boxName", &box_name)?;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::access::ROLES;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 use crate::resources::me::forget_devices;
 use crate::resources::signins::sign_out_everywhere;
@@ -157,9 +157,8 @@ pub(crate) async fn patch(
     let user = app
         .db(move |store| {
             store.update_user(&id, |user| {
-                let mut wanted = json!({"username": user.username, "role": user.role});
-                fields::merge(&mut wanted, patch);
-                let change = UserChange::read(Fields::of(wanted)?, user)?;
+                let now = json!({"username": user.username, "role": user.role});
+                let change = UserChange::read(Fields::patched(now, patch, &[])?, user)?;
                 (user.username, user.role) = (change.username, change.role);
                 Ok::<_, Problem>(())
             })
