@@ -112,6 +112,8 @@ pub(crate) struct Shared {
     /// Held while the list of known devices is changed.
     pub(crate) devices: Mutex<()>,
     pub(crate) started: Instant,
+    /// Held while a long answer is made.
+    pub(crate) long_answers: Arc<Semaphore>,
 }
 
 impl Api {
@@ -142,6 +144,7 @@ impl Api {
             hashing: Hashing::default(),
             devices: Mutex::default(),
             started: Instant::now(),
+            long_answers: Arc::new(Semaphore::new(2)),
             config,
             store,
             engine,
