@@ -212,10 +212,15 @@ impl Shared {
         until?.checked_duration_since(Instant::now())
     }
 
-    /// Ends that; says whether it was still so. Of many who try at once, one gets it.
-    pub(crate) fn take_reset(&self) -> bool {
+    /// Ends that; `None` if it had ended. Of many who try at once, one gets it.
+    pub(crate) fn take_reset(&self) -> Option<Instant> {
         let until = self.reset_until.lock().unwrap_or_else(PoisonError::into_inner).take();
-        until.is_some_and(|until| Instant::now() < until)
+        until.filter(|until| Instant::now() < *until)
+    }
+
+    /// What was taken was not used.
+    pub(crate) fn give_back_reset(&self, until: Instant) {
+        *self.reset_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
     /// The box was given a name.
