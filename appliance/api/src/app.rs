@@ -116,6 +116,8 @@ pub(crate) struct Shared {
     /// Held while the list of known devices is changed.
     pub(crate) devices: Mutex<()>,
     pub(crate) started: Instant,
+    /// Held while a long answer is made.
+    pub(crate) long_answers: Arc<Semaphore>,
 }
 
 impl Api {
@@ -149,6 +151,7 @@ impl Api {
             hashing: Hashing::default(),
             devices: Mutex::default(),
             started: Instant::now(),
+            long_answers: Arc::new(Semaphore::new(2)),
             config,
             store,
             engine,
@@ -216,10 +219,15 @@ impl Shared {
         until?.checked_duration_since(Instant::now())
     }
 
-    /// Ends that; says whether it was still so. Of many who try at once, one gets it.
-    pub(crate) fn take_reset(&self) -> bool {
+    /// Ends that; `None` if it had ended. Of many who try at once, one gets it.
+    pub(crate) fn take_reset(&self) -> Option<Instant> {
         let until = self.reset_until.lock().unwrap_or_else(PoisonError::into_inner).take();
-        until.is_some_and(|until| Instant::now() < until)
+        until.filter(|until| Instant::now() < *until)
+    }
+
+    /// What was taken was not used.
+    pub(crate) fn give_back_reset(&self, until: Instant) {
+        *self.reset_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
     /// What the box is called.

@@ -1,11 +1,14 @@
-//! Reading a JSON body, up to its limit.
+//! Reading a JSON body, up to its limit, and making a long one.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::Method;
+use axum::http::{HeaderValue, Method, header};
+use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::app::{App, Shared, blocking};
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 
@@ -65,4 +68,20 @@ pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
         return Err(Problem::new(Code::TooLarge).detail(format!("At most {most} bytes.")));
     }
     Ok(kept.into())
+}
+
+/// A long answer in JSON, made on a thread where that delays nobody; two are made at a time.
+pub(crate) async fn long<T: Serialize>(
+    app: &App,
+    work: impl FnOnce(&Shared) -> Result<T, Problem> + Send + 'static,
+) -> Result<Response, Problem> {
+    // Held by the work itself: it goes on when whoever asked has gone.
+    let turn = app.long_answers.clone().acquire_owned().await.map_err(|_| Code::Internal)?;
+    let app = app.clone();
+    let json = blocking(move || {
+        let _turn = turn;
+        serde_json::to_vec(&work(&app)?).map_err(|_| Code::Internal.into())
+    })
+    .await?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response())
 }

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use brookbox_relay::Snapshot;
+use brookbox_store::Time;
 
 /// How many values a series keeps by the second.
 pub(crate) const SECONDS: usize = 300;
@@ -14,6 +16,8 @@ pub(crate) const TENS: usize = 8_640;
 const STEP: usize = 10;
 /// Most series; more objects than this are not measured.
 const MOST_SERIES: usize = 128;
+/// Most samples that are handed out at once, of all series together.
+const MOST_AT_ONCE: usize = 50_000;
 
 /// What was measured in one second or ten. Halves the memory that options would take; `MAX` is a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,21 +84,32 @@ pub(crate) enum Of {
 struct Series {
     seconds: VecDeque<Sample>,
     tens: VecDeque<Sample>,
-    /// Seconds of the coarse value that is not whole yet.
-    begun: Vec<Sample>,
     /// The counter of frames at the last sample.
     dropped: Option<u64>,
 }
 
 impl Series {
-    fn push(&mut self, sample: Sample) {
+    /// The sample of a second. All series have their coarse values of the same seconds, whenever they began.
+    fn push(&mut self, second: u64, sample: Sample) {
         push(&mut self.seconds, sample, SECONDS);
-        self.begun.push(sample);
-        if self.begun.len() >= STEP {
-            push(&mut self.tens, Sample::fold(&self.begun), TENS);
-            self.begun.clear();
+        if is_whole(second) {
+            let newest: Vec<_> = self.seconds.iter().rev().take(STEP).copied().collect();
+            push(&mut self.tens, Sample::fold(&newest), TENS);
         }
     }
+
+    /// Takes back the sample of the newest second.
+    fn pop(&mut self, second: u64) -> Option<Sample> {
+        if is_whole(second) {
+            self.tens.pop_back();
+        }
+        self.seconds.pop_back()
+    }
+}
+
+/// Whether a coarse value ends with this second.
+fn is_whole(second: u64) -> bool {
+    second.is_multiple_of(STEP as u64)
 }
 
 fn push(ring: &mut VecDeque<Sample>, sample: Sample, most: usize) {
@@ -113,19 +128,30 @@ pub(crate) struct Figures {
 #[derive(Debug, Default)]
 struct Inner {
     series: BTreeMap<Of, Series>,
-    /// Seconds since the program was started for which there is a sample.
-    seconds: u64,
+    /// The newest second for which there are samples, and what time it was.
+    newest: Option<(u64, Time)>,
+}
+
+/// The newest values of some series, the oldest first.
+#[derive(Debug)]
+pub(crate) struct Newest {
+    /// Of when the last values are: for coarse ones the end of their ten seconds.
+    pub(crate) until: Time,
+    pub(crate) series: Vec<(Of, Vec<Sample>)>,
 }
 
 impl Figures {
-    /// Notes what is measured in this second. Seconds that were missed are gaps.
-    pub(crate) fn note(&self, second: u64, snapshot: &Snapshot) {
+    /// Notes what is measured in this second, counted from any beginning. Seconds that were missed are gaps; the same
+    /// second again takes the place of what was noted of it.
+    pub(crate) fn note(&self, second: u64, time: Time, snapshot: &Snapshot) {
         let mut inner = self.lock();
-        let missed = second.saturating_sub(inner.seconds.saturating_add(1)).min(TENS as u64 * STEP as u64);
-        for _ in 0..missed {
-            inner.series.values_mut().for_each(|series| series.push(Sample::NONE));
+        let (before, _) = inner.newest.unwrap_or((second.saturating_sub(1), time));
+        let second = second.max(before);
+        inner.newest = Some((second, time));
+        let missed = before.saturating_add(1).max(second.saturating_sub((TENS * STEP) as u64))..second;
+        for second in missed {
+            inner.series.values_mut().for_each(|series| series.push(second, Sample::NONE));
         }
-        inner.seconds = second;
         let inputs = snapshot.inputs.iter().map(|(id, input)| {
             let receiving = input.state == brookbox_relay::InputState::Receiving;
             let bitrate = receiving.then(|| input.tracks.iter().map(|track| track.bitrate_bps).sum());
@@ -140,21 +166,31 @@ impl Figures {
         inner.series.retain(|of, _| all.iter().any(|(there, ..)| there == of));
         for (of, bitrate, queue, rtt, frames) in all {
             let series = inner.series.entry(of).or_default();
-            let before = std::mem::replace(&mut series.dropped, frames);
+            let noted = if second == before { series.pop(second) } else { None };
+            let counted = std::mem::replace(&mut series.dropped, frames);
             // A counter that begins anew counts from 0.
-            let frames = frames.map(|now| before.and_then(|before| now.checked_sub(before)).unwrap_or(0));
-            series.push(Sample::new(bitrate, queue, rtt, frames));
+            let frames = frames.map(|now| counted.and_then(|counted| now.checked_sub(counted)).unwrap_or(0));
+            let frames = frames.map(|frames| frames + noted.and_then(Sample::frames_dropped).unwrap_or(0));
+            series.push(second, Sample::new(bitrate, queue, rtt, frames));
         }
     }
 
-    /// The newest values of each series, the oldest first: by the second, or by ten.
-    pub(crate) fn newest(&self, coarse: bool, limit: usize) -> Vec<(Of, Vec<Sample>)> {
+    /// The newest values of each wanted series: by the second, or by ten. So many at most, and as many as there may be of
+    /// all series together.
+    pub(crate) fn newest(&self, coarse: bool, limit: usize, wanted: impl Fn(&Of) -> bool) -> Newest {
         let inner = self.lock();
+        let (second, time) = inner.newest.unwrap_or_else(|| (0, Time::now()));
+        let since_whole = if coarse { second % STEP as u64 } else { 0 };
+        let wanted: Vec<_> = inner.series.iter().filter(|(of, _)| wanted(of)).collect();
+        let limit = limit.min(MOST_AT_ONCE / wanted.len().max(1));
         let newest = |series: &Series| -> Vec<Sample> {
             let ring = if coarse { &series.tens } else { &series.seconds };
             ring.iter().skip(ring.len().saturating_sub(limit)).copied().collect()
         };
-        inner.series.iter().map(|(of, series)| (of.clone(), newest(series))).collect()
+        Newest {
+            until: time.before(Duration::from_secs(since_whole)),
+            series: wanted.into_iter().map(|(of, series)| (of.clone(), newest(series))).collect(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -191,17 +227,23 @@ mod tests {
     }
 
     fn of(figures: &Figures, coarse: bool) -> Vec<Sample> {
-        figures.newest(coarse, usize::MAX).pop().map(|(_, samples)| samples).unwrap_or_default()
+        let mut newest = figures.newest(coarse, usize::MAX, |_| true);
+        newest.series.pop().map(|(_, samples)| samples).unwrap_or_default()
+    }
+
+    fn note(figures: &Figures, second: u64, snapshot: &Snapshot) {
+        let time = i64::try_from(second).unwrap_or(i64::MAX / 1000) * 1000;
+        figures.note(second, Time::from_ms(time), snapshot);
     }
 
     #[test]
     fn a_gap_is_a_gap_and_a_zero_a_zero() {
         let figures = Figures::default();
-        figures.note(1, &destination(Some(6_000_000), 5));
-        figures.note(2, &destination(Some(0), 7));
-        figures.note(3, &destination(None, 7));
+        note(&figures, 1, &destination(Some(6_000_000), 5));
+        note(&figures, 2, &destination(Some(0), 7));
+        note(&figures, 3, &destination(None, 7));
         // The box was busy with something else for two seconds.
-        figures.note(6, &destination(Some(1_000), 7));
+        note(&figures, 6, &destination(Some(1_000), 7));
         let seen: Vec<_> = of(&figures, false).iter().map(|sample| sample.bitrate_bps()).collect();
         assert_eq!(seen, [Some(6_000_000), Some(0), None, None, None, Some(1_000)]);
         let dropped: Vec<_> = of(&figures, false).iter().map(|sample| sample.frames_dropped()).collect();
@@ -214,7 +256,7 @@ mod tests {
         let figures = Figures::default();
         for second in 1..=20 {
             let bitrate = (second <= 5).then_some(second * 1000);
-            figures.note(second, &destination(bitrate, second));
+            note(&figures, second, &destination(bitrate, second));
         }
         let tens = of(&figures, true);
         assert_eq!(tens.len(), 2);
@@ -226,18 +268,61 @@ mod tests {
     }
 
     #[test]
+    fn the_same_second_again_takes_the_place_of_the_first() {
+        let figures = Figures::default();
+        note(&figures, 9, &destination(Some(1_000), 5));
+        note(&figures, 10, &destination(Some(2_000), 7));
+        note(&figures, 10, &destination(Some(3_000), 8));
+        let seconds = of(&figures, false);
+        assert_eq!((seconds.len(), seconds[1].bitrate_bps(), seconds[1].frames_dropped()), (2, Some(3_000), Some(3)));
+        let tens = of(&figures, true);
+        assert_eq!((tens.len(), tens[0].bitrate_bps(), tens[0].frames_dropped()), (1, Some(2_000), Some(3)));
+    }
+
+    #[test]
+    fn coarse_values_of_all_series_end_at_the_same_second() {
+        let figures = Figures::default();
+        let early = destination(Some(1_000), 0);
+        let mut both = early.clone();
+        both.destinations.insert("d2".into(), both.destinations["d1"].clone());
+        (1..=13).for_each(|second| note(&figures, second, &early));
+        (14..=26).for_each(|second| note(&figures, second, &both));
+        let coarse = figures.newest(true, usize::MAX, |_| true);
+        let lengths: Vec<_> = coarse.series.iter().map(|(_, samples)| samples.len()).collect();
+        assert_eq!((lengths, coarse.until), (vec![2, 1], Time::from_ms(20_000)));
+        assert_eq!(figures.newest(false, 1, |_| true).until, Time::from_ms(26_000));
+        note(&figures, 30, &both);
+        assert_eq!(figures.newest(true, 1, |_| true).until, Time::from_ms(30_000));
+    }
+
+    #[test]
+    fn of_many_series_fewer_values_are_handed_out_at_once() {
+        let figures = Figures::default();
+        let mut many = destination(Some(1_000), 0);
+        for number in 2..=20 {
+            many.destinations.insert(format!("d{number}").into(), many.destinations["d1"].clone());
+        }
+        note(&figures, 1, &many);
+        note(&figures, 100_000, &many);
+        let all = figures.newest(true, TENS, |_| true).series;
+        assert_eq!((all.len(), all[0].1.len()), (20, MOST_AT_ONCE / 20));
+        let one = figures.newest(true, TENS, |of| *of == Of::Destination("d7".into())).series;
+        assert_eq!((one.len(), one[0].1.len()), (1, TENS));
+    }
+
+    #[test]
     fn what_is_kept_is_bounded_and_ends_with_what_it_is_of() {
         let figures = Figures::default();
         for second in 1..=400 {
-            figures.note(second, &destination(Some(second), 0));
+            note(&figures, second, &destination(Some(second), 0));
         }
         let seconds = of(&figures, false);
         assert_eq!((seconds.len(), seconds[0].bitrate_bps()), (SECONDS, Some(101)));
-        assert_eq!(figures.newest(false, 2)[0].1.len(), 2);
+        assert_eq!(figures.newest(false, 2, |_| true).series[0].1.len(), 2);
         // A very long sleep is no endless loop.
-        figures.note(u64::MAX, &destination(None, 0));
+        note(&figures, u64::MAX, &destination(None, 0));
         assert_eq!(of(&figures, true).len(), TENS);
-        figures.note(u64::MAX, &Snapshot::default());
-        assert!(figures.newest(false, 1).is_empty());
+        note(&figures, u64::MAX, &Snapshot::default());
+        assert!(figures.newest(false, 1, |_| true).series.is_empty());
     }
 }

@@ -48,4 +48,4 @@ pub use bridge::{SyncError, run_reports, sync};
 pub use logbook::{LogLevel, Logbook};
 pub use openapi::openapi;
 pub use resources::setup::make_setup_code;
-pub use server::{serve, serve_both};
+pub use server::{Died, serve, serve_both};

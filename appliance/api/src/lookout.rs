@@ -67,21 +67,21 @@ impl Lookout {
         lock(&self.muted).get(input).into_iter().flatten().cloned().collect()
     }
 
-    /// Mutes these alarms of an input, and no others.
+    /// Mutes these alarms of an input, and no others. One at a time: whoever calls holds the order of writes. Nobody who
+    /// asks what is muted waits for the disk meanwhile.
     pub(crate) fn mute(
         &self,
         store: &brookbox_store::Store,
         input: &str,
         codes: &[&str],
     ) -> Result<(), brookbox_store::Error> {
-        let mut muted = lock(&self.muted);
-        let mut wanted = muted.clone();
+        let mut wanted = lock(&self.muted).clone();
         wanted.insert(input.to_owned(), codes.iter().map(|&code| code.to_owned()).collect());
         // Inputs that are gone take no room.
         let inputs = store.inputs()?;
         wanted.retain(|id, codes| !codes.is_empty() && inputs.iter().any(|input| input.id == *id));
         store.put_setting(MUTED, &wanted)?;
-        *muted = wanted;
+        *lock(&self.muted) = wanted;
         Ok(())
     }
 
@@ -147,7 +147,18 @@ struct Attention {
     config: Option<(FourCc, Vec<u8>)>,
     ear: Option<((FourCc, Vec<u8>), Option<Ear>)>,
     peak: Option<f64>,
+    /// Whether there was sound at all, measured or not.
+    had_sound: bool,
     seconds: u32,
+}
+
+/// What was listened to.
+#[derive(Default)]
+struct Heard {
+    /// Whether the first track has sound, of whatever kind.
+    came: bool,
+    /// Its frames, if they may be measured.
+    frames: Vec<Vec<u8>>,
 }
 
 impl Attention {
@@ -164,24 +175,32 @@ impl Attention {
     }
 
     /// Frames of the first track's sound; notes their configuration.
-    fn sound_of(&mut self, excerpt: &Excerpt) -> Vec<Vec<u8>> {
-        let mut frames = Vec::new();
+    fn sound_of(&mut self, excerpt: &Excerpt) -> Heard {
+        let mut heard = Heard::default();
         let sound = flv_tags(&excerpt.tags).filter(|tag| tag.media == Media::Audio);
         for (packet, data) in sound.flat_map(|tag| packets(tag.media, tag.body)).filter(|(packet, _)| packet.track == 0)
         {
             match packet.kind {
                 Kind::SequenceStart => self.config = packet.codec.map(|codec| (codec, data.to_vec())),
-                Kind::Frames if self.config.is_some() => frames.push(data.to_vec()),
+                Kind::Frames => {
+                    heard.came = true;
+                    match &self.config {
+                        Some((codec, _)) if packet.codec == Some(*codec) => heard.frames.push(data.to_vec()),
+                        // The configuration was another codec's: this one has none, and is not measured.
+                        _ => self.config = None,
+                    }
+                }
                 _ => {}
             }
         }
-        frames
+        heard
     }
 
     /// A second has passed: the mean size of its inter frames, and some of its sound if it was listened to.
-    async fn second(mut self, picture: Option<u64>, sound: Option<Vec<Vec<u8>>>) -> Self {
+    async fn second(mut self, picture: Option<u64>, sound: Option<Heard>) -> Self {
         self.picture.second(picture);
-        let Some(sound) = sound else { return self };
+        let Some(Heard { came, frames }) = sound else { return self };
+        self.had_sound |= came;
         if self.ear.as_ref().map(|(config, _)| config) != self.config.as_ref() {
             self.ear = self.config.clone().map(|config| {
                 let ear = Ear::new(config.0, &config.1);
@@ -191,11 +210,17 @@ impl Attention {
         self.peak = None;
         if let Some((config, Some(mut ear))) = self.ear.take() {
             // A decoder that panics on what a publisher sends ends here: this stream's sound is not measured any more.
-            let heard = tokio::task::spawn_blocking(move || (ear.peak(&sound), ear)).await;
+            let heard = tokio::task::spawn_blocking(move || (ear.peak(&frames), ear)).await;
             let (peak, ear) = heard.map_or((None, None), |(peak, ear)| (peak, Some(ear)));
             (self.peak, self.ear) = (peak, Some((config, ear)));
         }
-        self.sound.second(self.peak);
+        match (came, &self.ear) {
+            // It has stopped altogether. What never had any sound is not silent.
+            (false, _) => self.sound.second(self.had_sound.then_some(f64::NEG_INFINITY)),
+            (true, Some((_, Some(_)))) => self.sound.second(self.peak),
+            // Of what cannot be measured nothing is known, whatever was before.
+            (true, _) => self.sound = Sound::default(),
+        }
         self
     }
 }
@@ -241,12 +266,54 @@ mod tests {
         let excerpt = Excerpt { tags: [start, silence].concat(), ..Excerpt::default() };
         let mut attention = Attention::default();
         for _ in 0..20 {
-            let frames = attention.sound_of(&excerpt);
-            assert_eq!((frames.len(), attention.config.as_ref().map(|(codec, _)| *codec)), (12, Some(FourCc::OPUS)));
-            attention = attention.second(None, Some(frames)).await;
+            let heard = attention.sound_of(&excerpt);
+            assert_eq!(
+                (heard.frames.len(), attention.config.as_ref().map(|(codec, _)| *codec)),
+                (12, Some(FourCc::OPUS))
+            );
+            attention = attention.second(None, Some(heard)).await;
         }
         assert!(attention.peak.is_some_and(|peak| peak < -90.0), "{:?}", attention.peak);
         assert!(attention.sound.silent);
+    }
+
+    async fn listen(mut attention: Attention, seconds: u32, tags: &[Vec<u8>]) -> Attention {
+        let excerpt = Excerpt { tags: tags.concat(), ..Excerpt::default() };
+        for _ in 0..seconds {
+            let heard = attention.sound_of(&excerpt);
+            attention = attention.second(None, Some(heard)).await;
+        }
+        attention
+    }
+
+    #[tokio::test]
+    async fn sound_that_stops_altogether_is_silence() {
+        let start = tag(b"\xaf\x00\x11\x90");
+        // No decoder knows this one, and it is sound all the same.
+        let unmeasured = tag(b"\x2f\x01\x02\x03\x04").repeat(12);
+        for begins in [[start.clone(), tag(b"\xaf\x01\x21\x10\x04\x60\x8c\x1c").repeat(12)], [Vec::new(), unmeasured]] {
+            let attention = listen(Attention::default(), 1, &begins).await;
+            assert!(!attention.sound.silent);
+            let attention = listen(attention, 20, &begins[..1]).await;
+            assert!(attention.sound.silent && attention.peak.is_none());
+        }
+        let attention = listen(Attention::default(), 60, &[start]).await;
+        assert!(!attention.sound.silent, "there never was any");
+    }
+
+    #[tokio::test]
+    async fn silence_ends_with_a_codec_that_is_not_measured() {
+        let start = tag(b"\xaf\x00\x11\x90");
+        let silence = tag(b"\xaf\x01\x21\x10\x04\x60\x8c\x1c").repeat(12);
+        let attention = listen(Attention::default(), 20, &[start.clone(), silence.clone()]).await;
+        assert!(attention.sound.silent);
+        let mp3 = tag(b"\x2f\x01\x02\x03\x04").repeat(12);
+        let attention = listen(attention, 1, &[mp3]).await;
+        assert!(!attention.sound.silent && attention.peak.is_none());
+        let attention = listen(attention, 20, &[start.clone(), silence]).await;
+        assert!(attention.sound.silent);
+        let flac = [tag(b"\x90fLaC\0\0\0\x22"), tag(b"\x91fLaC\x01\x02").repeat(12)];
+        assert!(!listen(attention, 1, &flac).await.sound.silent);
     }
 
     #[test]

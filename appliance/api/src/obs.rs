@@ -4,7 +4,7 @@
 //! Specification: obs-websocket `docs/generated/protocol.md`: opcodes Hello 0, Identify 1, Identified 2, Request 6,
 //! RequestResponse 7; close code 4009 and status 500.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine;
@@ -40,17 +40,21 @@ const OUTPUT_RUNNING: i64 = 500;
 /// Where the person who asks sits: the only place that is ever dialled. It has to be in the home network, and not the box
 /// itself, whose own services it would open to the page.
 pub(crate) fn target(connection: Connection, port: u16) -> Result<SocketAddr, Problem> {
-    target_among(connection.address(), net::is_own(connection.address()), port)
+    target_among(connection.peer, net::is_own(connection.address()), port)
 }
 
-fn target_among(peer: IpAddr, own: bool, port: u16) -> Result<SocketAddr, Problem> {
+fn target_among(from: SocketAddr, own: bool, port: u16) -> Result<SocketAddr, Problem> {
+    let peer = net::canonical(from.ip());
     if own || peer.is_loopback() {
         return Err(Problem::new(Code::ObsNotHere).detail("This page runs on the box itself."));
     }
     if !net::is_home(peer) {
         return Err(Problem::new(Code::ObsNotHere).detail("This page was not reached from the box's own network."));
     }
-    Ok(SocketAddr::new(peer, port))
+    // A link-local address says nothing without the link that the peer came by.
+    let mut target = if peer == from.ip() { from } else { SocketAddr::new(peer, port) };
+    target.set_port(port);
+    Ok(target)
 }
 
 /// A stream service as OBS keeps it; it may hold somebody's stream key.
@@ -73,6 +77,18 @@ impl Service {
         let server =
             |service: &Self| Some(service.value().pointer("/streamServiceSettings/server")?.as_str()?.to_owned());
         server(self).is_some_and(|own| server(other) == Some(own))
+    }
+}
+
+impl Service {
+    /// Whether it sends to an input of this box, by whatever name it calls the box: with one of these stream keys.
+    pub(crate) fn sends_with<'a>(&self, mut keys: impl Iterator<Item = &'a SecretString>) -> bool {
+        let value = self.value();
+        let custom = value.get("streamServiceType").and_then(Value::as_str) == Some("rtmp_custom");
+        let key = value.pointer("/streamServiceSettings/key").and_then(Value::as_str).filter(|_| custom);
+        // What stands behind a question mark is not part of the key.
+        let key = key.and_then(|key| key.split('?').next()).map(SecretString::from);
+        key.is_some_and(|key| keys.any(|known| brookbox_vault::same(known, &key)))
     }
 }
 
@@ -146,7 +162,8 @@ impl Obs {
         let unreachable = |detail: &str| Problem::new(Code::ObsUnreachable).detail(detail);
         let stream =
             TcpStream::connect(target).await.map_err(|_| unreachable("The connection was refused or blocked."))?;
-        let request = format!("ws://{target}/").into_client_request().map_err(|_| Code::Internal)?;
+        // OBS does not look at its own name, and some addresses have no form in it.
+        let request = "ws://obs/".into_client_request().map_err(|_| Code::Internal)?;
         let config =
             WebSocketConfig::default().max_message_size(Some(BYTES)).max_frame_size(Some(BYTES)).read_buffer_size(4096);
         let connected = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
@@ -270,7 +287,11 @@ mod tests {
 
     #[test]
     fn only_a_neighbour_is_dialled() {
-        let of = |peer: &str, own| target_among(peer.parse().unwrap(), own, PORT).map_err(|problem| problem.code());
+        let from = |peer: &str| SocketAddr::new(peer.parse().unwrap(), 50_000);
+        let of = |peer: &str, own| target_among(from(peer), own, PORT).map_err(|problem| problem.code());
+        assert_eq!(of("::ffff:192.168.1.24", false), Ok("192.168.1.24:4455".parse().unwrap()));
+        let on_a_link = "[fe80::9%3]:50000".parse().unwrap();
+        assert_eq!(target_among(on_a_link, false, PORT).ok(), "[fe80::9%3]:4455".parse().ok());
         assert_eq!(of("192.168.1.24", false), Ok("192.168.1.24:4455".parse().unwrap()));
         assert_eq!(of("fd12::9", false), Ok("[fd12::9]:4455".parse().unwrap()));
         for (peer, own) in [
@@ -340,6 +361,19 @@ mod tests {
     }
 
     /// What a press does, without keeping anything.
+    #[test]
+    fn it_is_the_box_by_whatever_name() {
+        let keys = [SecretString::from("another-stream-key"), SecretString::from("canary-stream-key")];
+        let sends = |service: &Service| service.sends_with(keys.iter());
+        assert!(sends(&service()));
+        assert!(sends(&Service::custom("rtmp://192.168.1.40/live", &keys[0])));
+        assert!(sends(&Service::custom("rtmp://192.168.1.40/live", &"canary-stream-key?a=b".into())));
+        assert!(!sends(&Service::custom("rtmp://river-street.local/live", &"key-of-another-box".into())));
+        let common = json!({"streamServiceType": "rtmp_common", "streamServiceSettings": {"key": "canary-stream-key"}});
+        assert!(!sends(&Service(common.to_string().into())));
+        assert!(!sends(&Service("{}".into())));
+    }
+
     async fn set_service(
         target: SocketAddr,
         password: Option<&SecretString>,

@@ -200,7 +200,7 @@ pub(crate) fn table() -> Vec<Route> {
             .query("from", "Only those of this time or later, ms since 1970.").query("until", "Only those of this time or earlier, ms since 1970.")
             .lists::<events::EventView>().or(&[Code::Invalid])),
         route(GET, "/api/v1/broadcasts", Role(Viewer), broadcasts::list, Doc::new("Lists broadcasts, the newest first")
-            .query("before", "Only those with a smaller id.").query("limit", "How many, 1 to 100; 20 if not said.").lists::<broadcasts::BroadcastView>().or(&[Code::Invalid])),
+            .query("before", "Only those with a smaller id.").query("limit", "How many, 1 to 100; 20 if not said. Fewer if they are long.").lists::<broadcasts::BroadcastView>().or(&[Code::Invalid])),
         route(GET, "/api/v1/broadcasts/{id}", Role(Viewer), broadcasts::get, Doc::new("Shows a broadcast").gives::<broadcasts::BroadcastView>(200)),
         route(GET, "/api/v1/figures", Role(Viewer), figures::get, Doc::new("Figures for graphs: the last five minutes by the second, or the last day by ten seconds")
             .query("stepS", "Seconds between two values: 1 (if not said) or 10.").query("limit", "How many values, 1 to 300, or to 8640 of ten seconds each; 300 if not said.")

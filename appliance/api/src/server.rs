@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -47,18 +47,29 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How often expired sign-ins and tokens are deleted.
 const PRUNE: Duration = Duration::from_secs(3600);
 
+/// A part that keeps everything up to date has died. Its last words are in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a part of the HTTP side has died")]
+pub struct Died;
+
 /// Serves HTTP on a listener until `shutdown` is done, then for up to two seconds to those who are being answered.
-pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output = ()>) {
-    serve_both(listener, None, api, shutdown).await;
+///
+/// # Errors
+/// [`Died`], after the same goodbye: the program has to be started again.
+pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output = ()>) -> Result<(), Died> {
+    serve_both(listener, None, api, shutdown).await
 }
 
 /// The same on a second listener over TLS, beside the first.
+///
+/// # Errors
+/// As [`serve`].
 pub async fn serve_both(
     http: TcpListener,
     https: Option<(TcpListener, TlsAcceptor)>,
     api: Api,
     shutdown: impl Future<Output = ()>,
-) {
+) -> Result<(), Died> {
     let app = api.app;
     let router = routes::router(&app);
     let mut background = JoinSet::new();
@@ -75,10 +86,11 @@ pub async fn serve_both(
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
-    loop {
+    let result = loop {
         let accepted = tokio::select! {
             biased;
-            () = &mut shutdown => break,
+            () = &mut shutdown => break Ok(()),
+            died = died(&mut background) => break Err(died),
             // Reaped as they end, or the set would grow with every connection there ever was.
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = accept(&http, https.as_ref()) => accepted,
@@ -111,12 +123,24 @@ pub async fn serve_both(
             }
             None => connections.spawn(converse(stream, connection, router, stopping, place)),
         };
-    }
+    };
     drop((http, https));
     ended(&app).await;
     sockets::close_all(&app);
     stop.send_replace(true);
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+    result
+}
+
+/// Waits until something has died that should go on. What ends with the engine has not died.
+async fn died(background: &mut JoinSet<()>) -> Died {
+    while let Some(ended) = background.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of the HTTP side has died");
+            return Died;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Where it is kept that the program runs: what is still there at a start is of one that had no end.
@@ -181,8 +205,11 @@ async fn converse(
     mut stopping: watch::Receiver<bool>,
     _place: Place,
 ) {
+    let hangup = Hangup::default();
+    let asked = hangup.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection);
+        request.extensions_mut().insert(hangup.clone());
         router.clone().call(request.map(Body::new))
     });
     let conversation = http1::Builder::new()
@@ -196,10 +223,21 @@ async fn converse(
     // A peer that breaks off or breaks the protocol is answered or dropped by hyper; there is nobody to tell.
     tokio::select! {
         _ = &mut conversation => return,
+        () = asked.0.notified() => return,
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
     conversation.as_mut().graceful_shutdown();
     let _ = conversation.await;
+}
+
+/// Ends a connection in the middle of an answer, whatever its peer does.
+#[derive(Clone, Default)]
+pub(crate) struct Hangup(Arc<Notify>);
+
+impl Hangup {
+    pub(crate) fn now(&self) {
+        self.0.notify_one();
+    }
 }
 
 /// Who is connected.
@@ -266,5 +304,21 @@ async fn prune(app: App) {
         }
         let files = app.clone();
         let _ = tokio::task::spawn_blocking(move || files.jobs.tidy()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_dies_is_noticed_and_one_that_ends_is_not() {
+        let mut background = JoinSet::new();
+        background.spawn(async {});
+        background.spawn(std::future::pending());
+        let soon = tokio::time::timeout(Duration::from_millis(200), died(&mut background)).await;
+        assert!(soon.is_err());
+        background.spawn(async { panic!("a part that dies") });
+        assert_eq!(died(&mut background).await, Died);
     }
 }

@@ -37,6 +37,8 @@ struct Entry {
     credential: Credential,
     role: Role,
     close: watch::Sender<bool>,
+    /// The engine's session that it carries.
+    session: Option<brookbox_relay::Id>,
 }
 
 /// A place among the open sockets, given back when dropped.
@@ -62,7 +64,7 @@ impl Sockets {
         let (close, closed) = watch::channel(false);
         // Never more than a few hundred, so a free number is found at once.
         let id = (0..).find(|id| !open.contains_key(id)).unwrap_or_default();
-        open.insert(id, Entry { credential, role, close });
+        open.insert(id, Entry { credential, role, close, session: None });
         Ok(Place { app: app.clone(), id, close: closed })
     }
 
@@ -80,6 +82,13 @@ impl Sockets {
         counts
     }
 
+    /// Closes what carries a session.
+    pub(crate) fn close_session(&self, session: &str) {
+        for entry in self.lock().values().filter(|entry| entry.session.as_deref() == Some(session)) {
+            entry.close.send_replace(true);
+        }
+    }
+
     /// Somebody's sign-in, token or role may have changed: look at once.
     pub(crate) fn check(&self) {
         self.changed.notify_one();
@@ -87,6 +96,15 @@ impl Sockets {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Says which session of the engine's it carries.
+    pub(crate) fn carries(&self, session: &brookbox_relay::Id) {
+        if let Some(entry) = self.app.sockets.lock().get_mut(&self.id) {
+            entry.session = Some(session.clone());
+        }
     }
 }
 

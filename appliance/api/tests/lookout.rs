@@ -98,3 +98,29 @@ async fn advice_is_a_part_of_the_status() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_asks_what_is_muted_does_not_wait_for_the_disk() {
+    let (test_box, owner) = TestBox::claimed().await;
+    let path = "/api/v1/inputs/main/alarms";
+    let (store, id) = (test_box.store.clone(), test_box.store.users().unwrap()[0].id.clone());
+    let (held, holds) = tokio::sync::oneshot::channel();
+    // As long as this is at it, nothing else is written.
+    let writing = tokio::task::spawn_blocking(move || {
+        let slow = |_: &mut brookbox_store::User| {
+            held.send(()).unwrap();
+            std::thread::sleep(Duration::from_secs(4));
+            Ok::<_, brookbox_store::Error>(())
+        };
+        store.update_user(&id, slow).unwrap();
+    });
+    holds.await.unwrap();
+    let (begun, muting) = (Instant::now(), owner.clone());
+    let muted = tokio::spawn(async move { muting.patch(path, json!({"muted": ["silent"]})).await });
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(owner.get(path).await.body, json!({"muted": []}));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(muted.await.unwrap().body, json!({"muted": ["silent"]}));
+    writing.await.unwrap();
+    assert_eq!(owner.get(path).await.body, json!({"muted": ["silent"]}));
+}

@@ -338,6 +338,45 @@ async fn the_end_of_a_sign_in_ends_what_it_watches() {
     assert!(begun.elapsed() < Duration::from_secs(2));
 }
 
+/// Somebody who opens the stream and then reads nothing any more, until nothing fits in between.
+async fn stuck(client: &Client) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(client.address).await.unwrap();
+    stream.write_all(client.request("GET", "/play/main.flv", None).as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    sleep(Duration::from_secs(1)).await;
+    stream
+}
+
+#[tokio::test]
+async fn who_does_not_read_loses_its_place_as_soon_as_its_right() {
+    let (test_box, owner) = receiving(video(100_000)).await;
+    let (made, token) = link(&owner, json!({})).await;
+    let path = format!("/api/v1/watch-links/{}", made["id"].as_str().unwrap());
+    let guest = guest(&test_box, &token).await;
+    let _closed = stuck(&guest).await;
+    let sessions = owner.get("/api/v1/sessions").await.body;
+    let session = sessions.as_array().unwrap().iter().find(|session| session["role"] == "play").unwrap();
+    let begun = Instant::now();
+    assert_eq!(owner.delete(&format!("/api/v1/sessions/{}", session["id"].as_str().unwrap())).await.status, 204);
+    eventually("the place of the session", async || owner.get(&path).await.body["watching"] == 0).await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+
+    let _linked = stuck(&guest).await;
+    let viewer = test_box.somebody(Role::Viewer);
+    let _signed_in = stuck(&viewer).await;
+    let viewers = async || owner.get("/api/v1/status").await.body["inputs"]["main"]["viewers"].clone();
+    assert_eq!(viewers().await, 2);
+    let begun = Instant::now();
+    assert_eq!(owner.delete(&path).await.status, 204);
+    assert_eq!(viewer.post("/api/v1/logout", json!({})).await.status, 204);
+    eventually("nobody watches", async || viewers().await == 0).await;
+    assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
+}
+
 async fn link(owner: &Client, more: Value) -> (Value, String) {
     let mut body = json!({"name": "Family", "input": "main"});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -34,7 +34,7 @@ pub(crate) fn check(options: &Options) -> Result<(), Failure> {
         failure.print();
     }
     if let Some((certificate, key)) = config.certificate.clone()
-        && let Err(failure) = (Source::Given { certificate, key }).load("localhost", &BTreeSet::new())
+        && let Err(failure) = (Source::Given { certificate, key }).load("localhost", &BTreeSet::new(), &mut Vec::new())
     {
         wrong += 1;
         failure.print();

@@ -41,7 +41,7 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
         tracing::warn!(file = %file.display(), "every user can read the variables file, which holds secrets: chmod 600");
     }
     let variable_names = variables.iter().map(|(name, _)| name.clone()).collect();
-    let first = first_boot::run(&config, &store).map_err(|error| store_failure(&error))?;
+    let mut first = first_boot::run(&config, &store).map_err(|error| store_failure(&error))?;
     let (http, http_address) = listen("HTTP", "--http", config.http)?;
     let box_name: Option<String> = store.setting("boxName").map_err(|error| store_failure(&error))?;
     let host = format!("{}.local", box_name.as_deref().unwrap_or("brookbox"));
@@ -51,6 +51,7 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
     });
     let https = https.transpose()?;
     let https_address = https.as_ref().map(|https| https.address);
+    first.problems.extend(https.iter().flat_map(|https| https.problems.clone()));
     let settings = Settings {
         rtmp: config.rtmp,
         extra_roots: config.extra_roots.clone(),
@@ -147,7 +148,7 @@ async fn serve(
             notices: screen.notices,
         },
     ));
-    let serving = tokio::spawn(brookbox_api::serve_both(http, https, api, async move {
+    let mut serving = tokio::spawn(brookbox_api::serve_both(http, https, api, async move {
         let _ = stopped.wait_for(|stop| *stop).await;
     }));
     let mut snapshots = engine.subscribe();
@@ -168,6 +169,7 @@ async fn serve(
         () = async { while snapshots.changed().await.is_ok() {} } => {
             Err(Failure::other("the engine has died").hint("its last words are in the log"))
         }
+        _ = &mut serving => Err(Failure::other("the HTTP side has died").hint("its last words are in the log")),
     };
     tracing::info!("stopping");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
@@ -184,7 +186,9 @@ async fn serve(
         drop(engine);
         let _ = reporting.await;
         let _ = stop.send(true);
-        let _ = timeout(HTTP_END, serving).await;
+        if !serving.is_finished() {
+            let _ = timeout(HTTP_END, serving).await;
+        }
     };
     if timeout(STOP_TIME, down).await.is_err() {
         tracing::warn!("not everything ended in time");

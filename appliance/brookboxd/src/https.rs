@@ -7,21 +7,26 @@ use std::time::Duration;
 
 use brookbox_api::{Api, Certificate};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use crate::certificate::{self, About, Shown, Source};
+use crate::certificate::{self, About, Current, Shown, Source};
 use crate::failure::Failure;
 
 /// How often names, addresses and the calendar are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// How often it is tried to store what could not be stored.
+const STORE_EVERY: Duration = Duration::from_secs(600);
+
 /// HTTPS, listening.
 pub(crate) struct Https {
     listener: std::net::TcpListener,
     pub(crate) address: SocketAddr,
+    /// What somebody has to know of the certificate.
+    pub(crate) problems: Vec<String>,
     source: Source,
-    shown: Arc<Shown>,
-    about: About,
+    current: Current,
 }
 
 impl Https {
@@ -37,8 +42,9 @@ impl Https {
             Some((certificate, key)) => Source::Given { certificate, key },
             None => Source::Own { data_dir },
         };
-        let (key, about) = source.load(host, &certificate::addresses())?;
-        Ok(Self { listener, address, source, shown: Shown::new(key), about })
+        let mut problems = Vec::new();
+        let current = source.load(host, &certificate::addresses(), &mut problems)?;
+        Ok(Self { listener, address, problems, source, current })
     }
 
     /// What the API serves on; from here on the certificate is kept up to date, with `host` as it is announced.
@@ -48,22 +54,29 @@ impl Https {
         mut host: impl FnMut() -> String + Send + 'static,
     ) -> Result<(TcpListener, TlsAcceptor), Failure> {
         let listener = TcpListener::from_std(self.listener).map_err(Failure::other)?;
-        let acceptor = self.shown.acceptor()?;
-        let (port, source, shown) = (self.address.port(), Arc::new(self.source), self.shown);
-        tell(&api, port, &self.about);
-        let mut known = self.about;
+        let shown = Shown::new(self.current.key.clone());
+        let acceptor = shown.acceptor()?;
+        let (port, source, mut current) = (self.address.port(), Arc::new(self.source), self.current);
+        tell(&api, port, &current.about);
         tokio::spawn(async move {
+            let mut tried = Instant::now();
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
-                let (source, name) = (source.clone(), host());
+                let (name, addresses) = (host(), certificate::addresses());
+                let is_stored = current.is_stored() || tried.elapsed() < STORE_EVERY;
+                if is_stored && !source.needs_new(&current, &name, &addresses) {
+                    continue;
+                }
+                tried = Instant::now();
+                let (source, before) = (source.clone(), current.clone());
                 // Reading, signing and syncing block.
-                let loaded = tokio::task::spawn_blocking(move || source.load(&name, &certificate::addresses())).await;
-                match loaded {
-                    Ok(Ok((_, about))) if about == known => {}
-                    Ok(Ok((key, about))) => {
-                        shown.exchange(key);
-                        tell(&api, port, &about);
-                        known = about;
+                match tokio::task::spawn_blocking(move || source.renew(&before, &name, &addresses)).await {
+                    Ok(Ok(next)) => {
+                        if next.about != current.about {
+                            shown.exchange(next.key.clone());
+                            tell(&api, port, &next.about);
+                        }
+                        current = next;
                     }
                     Ok(Err(failure)) => tracing::error!(?failure, "the certificate was not renewed"),
                     Err(error) => tracing::error!(%error, "the certificate was not renewed"),

@@ -4,7 +4,7 @@
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +110,9 @@ async fn answer(listener: UnixListener, source: Source) {
 }
 
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
+    // One that an earlier run has left; anything else is somebody's.
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.file_type().is_socket() => fs::remove_file(path)?,
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -207,4 +209,21 @@ fn notices(folder: &Path) -> Vec<String> {
         Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())
     };
     paths.into_iter().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_socket_makes_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("status");
+        drop(listen(&path).unwrap());
+        drop(listen(&path).unwrap());
+        let file = dir.path().join("letter");
+        fs::write(&file, "Dear Jo").unwrap();
+        assert_eq!(listen(&file).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "Dear Jo");
+    }
 }

@@ -11,6 +11,8 @@ use crate::{Error, Store, Time};
 pub const MOST_BROADCASTS: i64 = 500;
 /// How many one call of [`Store::broadcasts`] returns at most.
 pub const MOST_BROADCASTS_AT_ONCE: u32 = 100;
+/// … and no more after so many bytes of what became of them at their destinations.
+const MOST_BYTES_AT_ONCE: usize = 1 << 20;
 
 /// From the first destination that went live until nothing was to be sent any more.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +82,7 @@ impl Store {
         })
     }
 
-    /// Keeps what is known of a broadcast now.
+    /// Keeps what is known of a broadcast now. Its beginning too: the clock may have been set since.
     ///
     /// # Errors
     /// [`Error::NotFound`]; those of writing.
@@ -88,15 +90,21 @@ impl Store {
         let legs = to_json("legs", &broadcast.legs)?;
         self.write(|db| {
             let changed = db.execute(
-                "UPDATE broadcasts SET seen_at = ?2, ended_at = ?3, legs = ?4 WHERE id = ?1",
-                params![broadcast.id, broadcast.seen_at.as_ms(), broadcast.ended_at.map(Time::as_ms), legs],
+                "UPDATE broadcasts SET started_at = ?2, seen_at = ?3, ended_at = ?4, legs = ?5 WHERE id = ?1",
+                params![
+                    broadcast.id,
+                    broadcast.started_at.as_ms(),
+                    broadcast.seen_at.as_ms(),
+                    broadcast.ended_at.map(Time::as_ms),
+                    legs
+                ],
             )?;
             if changed == 0 { Err(Error::NotFound("broadcast").into()) } else { Ok(()) }
         })
     }
 
     /// Broadcasts, the newest first: the newest of all, or those with an id below `before`. At most `limit`, and never
-    /// more than [`MOST_BROADCASTS_AT_ONCE`].
+    /// more than [`MOST_BROADCASTS_AT_ONCE`]; fewer where long ones are among them, and at least one if there is one.
     ///
     /// # Errors
     /// Those of reading.
@@ -105,8 +113,11 @@ impl Store {
             let sql = format!("SELECT {COLUMNS} FROM broadcasts WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
             let mut statement = db.prepare_cached(&sql)?;
             let mut rows = statement.query(params![before.unwrap_or(i64::MAX), limit.min(MOST_BROADCASTS_AT_ONCE)])?;
-            let mut broadcasts = Vec::new();
-            while let Some(row) = rows.next()? {
+            let (mut broadcasts, mut bytes) = (Vec::new(), 0);
+            while bytes < MOST_BYTES_AT_ONCE
+                && let Some(row) = rows.next()?
+            {
+                bytes += row.get_ref(LEGS)?.as_str().map_err(rusqlite::Error::from)?.len();
                 broadcasts.push(broadcast(row)?);
             }
             Ok(broadcasts)
@@ -127,6 +138,7 @@ impl Store {
 }
 
 const COLUMNS: &str = "id, started_at, seen_at, ended_at, legs";
+const LEGS: usize = 4;
 
 fn broadcast(row: &Row<'_>) -> Result<Broadcast, Failure> {
     Ok(Broadcast {
@@ -134,6 +146,6 @@ fn broadcast(row: &Row<'_>) -> Result<Broadcast, Failure> {
         started_at: Time::from_ms(row.get(1)?),
         seen_at: Time::from_ms(row.get(2)?),
         ended_at: row.get::<_, Option<i64>>(3)?.map(Time::from_ms),
-        legs: from_json("legs", &row.get::<_, String>(4)?)?,
+        legs: from_json("legs", &row.get::<_, String>(LEGS)?)?,
     })
 }

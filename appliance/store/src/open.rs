@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use brookbox_vault::{Context, KeyPlaces, MachineKey, Vault, same};
 use nix::fcntl::{Flock, FlockArg};
@@ -16,6 +16,7 @@ use secrecy::SecretString;
 
 use crate::error::{from_io, from_sqlite};
 use crate::migrations::{MIGRATIONS, migrate, newest, version};
+use crate::sign_ins::TOUCH;
 use crate::{Error, Input, InputLimits, NewEvent, Time};
 
 /// Name of the database in the data directory.
@@ -43,6 +44,8 @@ struct Shared {
     reader: Mutex<Connection>,
     /// Told of every event that was stored.
     listener: OnceLock<Listener>,
+    /// Until then no use is noted: the last try failed.
+    no_touch_until: Mutex<Option<Instant>>,
 }
 
 /// Hears of events that were stored, with their ids.
@@ -138,8 +141,14 @@ impl Store {
         reader.pragma_update(None, "query_only", true).map_err(|error| from_sqlite(&error, path))?;
         drop(lock);
 
-        let (writer, reader, listener) = (Mutex::new(writer), Mutex::new(reader), OnceLock::new());
-        let shared = Shared { path: path.clone(), vault, writer, reader, listener };
+        let shared = Shared {
+            path: path.clone(),
+            vault,
+            writer: Mutex::new(writer),
+            reader: Mutex::new(reader),
+            listener: OnceLock::new(),
+            no_touch_until: Mutex::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -188,6 +197,21 @@ impl Store {
         let done = work(&transaction).map_err(failed)??;
         transaction.commit().map_err(|error| failed(error.into()))?;
         Ok(done)
+    }
+
+    /// Notes the use of something, on which nothing hangs. When that fails (a full disk), no use of anything is noted for a
+    /// while: who asks once a second would fail and be told in the log each time. Says whether it was noted.
+    pub(crate) fn touch(&self, what: &'static str, work: impl FnOnce(&Transaction<'_>) -> Result<(), Failure>) -> bool {
+        let pause = || self.shared.no_touch_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if pause().is_some_and(|until| Instant::now() < until) {
+            return false;
+        }
+        let noted = self.write(work);
+        if let Err(error) = &noted {
+            *pause() = Some(Instant::now() + TOUCH);
+            tracing::warn!(%error, "the use of a {what} was not written down");
+        }
+        noted.is_ok()
     }
 }
 

@@ -97,8 +97,8 @@ impl Store {
         self.write(|db| insert(db, user))
     }
 
-    /// Changes a user and returns them as they are then. A new role or password ends all sign-ins of theirs. The id
-    /// stays what it is. `change` must not use the store.
+    /// Changes a user and returns them as they are then. A new role or password ends all sign-ins of theirs, the
+    /// role of a viewer also the watch links they made. The id stays what it is. `change` must not use the store.
     ///
     /// # Errors
     /// Those of `change`; [`Error::NotFound`]; [`Error::Conflict`] in `username`; [`Error::LastOwner`]; those of writing.
@@ -125,19 +125,31 @@ impl Store {
             if before.role != after.role || before.password_hash.as_str() != after.password_hash.as_str() {
                 sign_ins::end_others(db, id, None)?;
             }
+            // Links are kept under their maker's name. Who only looks may make none, and has none.
+            match after.role {
+                Role::Viewer => end_watch_links(db, &before.username)?,
+                _ => {
+                    _ = db.execute(
+                        "UPDATE watch_links SET made_by = ?2 WHERE made_by = ?1",
+                        [&before.username, &after.username],
+                    )?
+                }
+            }
             Ok(Ok(after))
         })
     }
 
-    /// Deletes a user with all sign-ins and tokens of theirs.
+    /// Deletes a user with all sign-ins, tokens and watch links of theirs.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::LastOwner`]; those of writing.
     pub fn delete_user(&self, id: &str) -> Result<(), Error> {
         self.write(|db| {
-            if one(db, id)?.role == Role::Owner {
+            let user = one(db, id)?;
+            if user.role == Role::Owner {
                 check_other_owner(db, id)?;
             }
+            end_watch_links(db, &user.username)?;
             db.execute("DELETE FROM users WHERE id = ?1", [id])?;
             Ok(())
         })
@@ -208,6 +220,10 @@ fn insert(db: &Transaction<'_>, user: &User) -> Result<(), Failure> {
 
 pub(crate) fn exists(db: &Connection, id: &str) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM users WHERE id = ?1)")?.query_row([id], |row| row.get(0))
+}
+
+fn end_watch_links(db: &Connection, username: &str) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM watch_links WHERE made_by = ?1", [username]).map(drop)
 }
 
 fn check_name(db: &Connection, user: &User) -> Result<(), Failure> {

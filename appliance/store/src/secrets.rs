@@ -59,6 +59,18 @@ impl Store {
         })
     }
 
+    /// Forgets a secret and those whose names go on behind its name and a slash. There need not be any.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn delete_secrets(&self, name: &str) -> Result<(), Error> {
+        self.write(|db| {
+            let sql = "DELETE FROM secrets WHERE name = ?1 OR substr(name, 1, length(?1) + 1) = ?1 || '/'";
+            db.execute(sql, [name])?;
+            Ok(())
+        })
+    }
+
     /// Forgets a secret. There need not be one.
     ///
     /// # Errors

@@ -61,11 +61,8 @@ impl Store {
         let Some((mut sign_in, mut user)) = found.filter(|(sign_in, _)| is_valid(sign_in, now)) else {
             return Ok(None);
         };
-        if is_due(Some(sign_in.last_used), now) {
-            match self.write(|db| touch(db, hash, &user.id, now)) {
-                Ok(()) => (sign_in.last_used, user.last_seen) = (now, Some(now)),
-                Err(error) => tracing::warn!(%error, "the use of a sign-in was not written down"),
-            }
+        if is_due(Some(sign_in.last_used), now) && self.touch(WHAT, |db| touch(db, hash, &user.id, now)) {
+            (sign_in.last_used, user.last_seen) = (now, Some(now));
         }
         Ok(Some((sign_in, user)))
     }

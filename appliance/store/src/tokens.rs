@@ -81,12 +81,10 @@ impl Store {
             found.optional()?.transpose()
         })?;
         let Some((mut token, user)) = found.filter(|(token, _)| now < token.expires_at) else { return Ok(None) };
-        if is_due(token.last_used, now) {
-            let touch = "UPDATE tokens SET last_used = ?2 WHERE hash = ?1";
-            match self.write(|db| Ok(db.execute(touch, params![hash.as_bytes(), now.as_ms()])?)) {
-                Ok(_) => token.last_used = Some(now),
-                Err(error) => tracing::warn!(%error, "the use of a token was not written down"),
-            }
+        let touch = "UPDATE tokens SET last_used = ?2 WHERE hash = ?1";
+        let used = params![hash.as_bytes(), now.as_ms()];
+        if is_due(token.last_used, now) && self.touch(WHAT, |db| Ok(db.execute(touch, used).map(drop)?)) {
+            token.last_used = Some(now);
         }
         Ok(Some((token, user)))
     }

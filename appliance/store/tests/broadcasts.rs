@@ -44,3 +44,34 @@ fn the_oldest_go_first() {
     let page = store.broadcasts(None, 1000).unwrap();
     assert_eq!((page.len(), page[0].id), (100, *ids.last().unwrap()));
 }
+
+#[test]
+fn of_long_ones_fewer_come_at_once() {
+    let (_dir, store) = common::store();
+    let trouble = Trouble { at_ms: 1_795_266_100_000, state: "retrying".into(), reason: Some("timeout".into()) };
+    let leg = Leg {
+        destination: "d1".into(),
+        name: "Club".into(),
+        platform: "custom".into(),
+        from_ms: 0,
+        until_ms: 0,
+        live_ms: 0,
+        frames_dropped: 0,
+        troubles: vec![trouble; 50],
+        trouble_count: 50,
+    };
+    let time = Time::from_ms(0);
+    for _ in 0..20 {
+        let id = store.begin_broadcast(time).unwrap();
+        let legs = vec![leg.clone(); 64];
+        store.save_broadcast(&Broadcast { id, started_at: time, seen_at: time, ended_at: None, legs }).unwrap();
+    }
+    let (mut seen, mut before) = (0, None);
+    loop {
+        let page = store.broadcasts(before, 100).unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() < 10, "{}", page.len());
+        (seen, before) = (seen + page.len(), Some(last.id));
+    }
+    assert_eq!(seen, 20);
+}

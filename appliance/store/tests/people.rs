@@ -300,3 +300,55 @@ fn there_is_an_end_to_how_many() {
     }
     assert!(matches!(store.add_token(&token(&mara, Time::now())), Err(Error::Limit { what: "tokens", .. })));
 }
+
+#[test]
+fn watch_links_go_with_their_maker() {
+    let (_dir, store) = store();
+    let now = Time::now();
+    for name in ["mara", "jo", "ann"] {
+        store.add_user(&user(name, Role::Owner)).unwrap();
+        let link = brookbox_store::WatchLink {
+            hash: TokenHash::of(&name.into()),
+            id: format!("of-{name}"),
+            name: "Family".into(),
+            input: "main".into(),
+            viewers: 5,
+            made_by: name.into(),
+            created_at: now,
+            expires_at: now.after(Duration::from_secs(3600)),
+        };
+        store.add_watch_link(&link).unwrap();
+    }
+    let links = || store.watch_links(now).unwrap().into_iter().map(|link| link.made_by).collect::<Vec<_>>();
+    let id = |name: &str| store.user_by_name(name).unwrap().unwrap().id;
+    let change = |name: &str, change: &dyn Fn(&mut brookbox_store::User)| {
+        store.update_user(&id(name), |user| {
+            change(user);
+            Ok::<_, Error>(())
+        })
+    };
+    change("jo", &|user| (user.username, user.role) = ("joan".into(), Role::Operator)).unwrap();
+    assert_eq!(links(), ["mara", "joan", "ann"], "they are still hers");
+    change("joan", &|user| user.role = Role::Viewer).unwrap();
+    assert_eq!(links(), ["mara", "ann"]);
+    store.delete_user(&id("ann")).unwrap();
+    assert_eq!(links(), ["mara"]);
+}
+
+#[test]
+fn a_use_that_cannot_be_written_down_is_not_tried_each_time() {
+    let (dir, store) = store();
+    let mara = user("mara", Role::Owner);
+    store.add_user(&mara).unwrap();
+    let now = Time::now();
+    let used_one = sign_in(&mara, now);
+    store.add_sign_in(&used_one).unwrap();
+    let used = |at| store.sign_in(&used_one.id_hash, at).unwrap().unwrap().0.last_used;
+    let db = rusqlite::Connection::open(dir.path().join("brookbox.db")).unwrap();
+    let full = "CREATE TRIGGER full BEFORE UPDATE ON sign_ins BEGIN SELECT RAISE(FAIL, 'no room'); END";
+    db.execute_batch(full).unwrap();
+    let later = now.after(Duration::from_secs(120));
+    assert_eq!(used(later), now, "nobody is signed out by it");
+    db.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!(used(later.after(Duration::from_secs(1))), now, "it is remembered that it failed");
+}

@@ -30,3 +30,15 @@ fn a_secret_is_sealed_and_found_by_its_name() {
     assert!(matches!(store.put_secret("more", &"x".into()), Err(Error::Limit { .. })));
     store.put_secret("0", &"y".into()).unwrap();
 }
+
+#[test]
+fn what_stands_under_a_name_goes_together() {
+    let (_dir, store) = common::store();
+    for name in ["obs/main", "obs/main/192.168.1.24", "obs/main/fd12::9", "obs/mainly/192.168.1.24", "obs/m_in/x"] {
+        store.put_secret(name, &"canary".into()).unwrap();
+    }
+    store.delete_secrets("obs/main").unwrap();
+    let there = |name| store.secret(name).unwrap().is_some();
+    assert!(!there("obs/main") && !there("obs/main/192.168.1.24") && !there("obs/main/fd12::9"));
+    assert!(there("obs/mainly/192.168.1.24") && there("obs/m_in/x"));
+}

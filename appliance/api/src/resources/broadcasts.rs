@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use brookbox_store::{Broadcast, Leg, Time, Trouble};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::body;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
@@ -102,12 +104,15 @@ impl From<Trouble> for BroadcastProblem {
 }
 
 /// Broadcasts, the newest first.
-pub(crate) async fn list(State(app): State<App>, mut query: Query) -> Result<Json<Vec<BroadcastView>>, Problem> {
+pub(crate) async fn list(State(app): State<App>, mut query: Query) -> Result<Response, Problem> {
     let before = query.number("before", 0..=i64::MAX);
     let limit = query.number("limit", LIMIT).unwrap_or(LIMIT_DEFAULT);
     query.finish()?;
-    let broadcasts = app.db(move |store| store.broadcasts(before, limit)).await?;
-    Ok(Json(broadcasts.into_iter().map(Into::into).collect()))
+    body::long(&app, move |app| {
+        let broadcasts = app.store.broadcasts(before, limit)?;
+        Ok(broadcasts.into_iter().map(Into::into).collect::<Vec<BroadcastView>>())
+    })
+    .await
 }
 
 /// One broadcast.

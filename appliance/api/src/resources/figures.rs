@@ -2,26 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use brookbox_store::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::body;
 use crate::figures::{Of, SECONDS, Sample, TENS};
 use crate::problem::Problem;
 use crate::query::Query;
 
 const LIMIT_DEFAULT: usize = 300;
 
-/// Figures at equal distances, the oldest first; the last one is of `until`. A `null` was not measured.
+/// Figures at equal distances, the oldest first; the last one is of `until`. A `null` was not measured. Of many inputs and
+/// destinations at once there may be fewer values than were asked for, 50 000 moments in all; of one there are all.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FiguresView {
     /// Seconds from one value to the next: 1 or 10.
     step_s: u32,
-    /// Of when the last values are.
+    /// Of when the last values are; of ten seconds their end.
     #[schema(value_type = String, format = DateTime)]
     until: Time,
     /// By input id.
@@ -55,26 +57,28 @@ struct DestinationFigures {
 }
 
 /// `?stepS=&limit=&input=&destination=`
-pub(crate) async fn get(State(app): State<App>, mut query: Query) -> Result<Json<FiguresView>, Problem> {
+pub(crate) async fn get(State(app): State<App>, mut query: Query) -> Result<Response, Problem> {
     let coarse = query.word("stepS", &[("1", false), ("10", true)]).unwrap_or(false);
     let limit = query.number("limit", 1..=if coarse { TENS } else { SECONDS }).unwrap_or(LIMIT_DEFAULT);
     let (input, destination) = (query.text("input"), query.text("destination"));
     query.finish()?;
-    let named = input.is_some() || destination.is_some();
-    let (mut inputs, mut destinations) = (BTreeMap::new(), BTreeMap::new());
-    for (of, samples) in app.figures.newest(coarse, limit) {
-        match of {
-            Of::Input(id) if !named || input.as_ref() == Some(&id) => {
-                inputs.insert(id, of_input(&samples));
+    body::long(&app, move |app| {
+        let newest = app.figures.newest(coarse, limit, |of| match of {
+            _ if input.is_none() && destination.is_none() => true,
+            Of::Input(id) => input.as_ref() == Some(id),
+            Of::Destination(id) => destination.as_ref() == Some(id),
+        });
+        let (mut inputs, mut destinations) = (BTreeMap::new(), BTreeMap::new());
+        for (of, samples) in newest.series {
+            match of {
+                Of::Input(id) => _ = inputs.insert(id, of_input(&samples)),
+                Of::Destination(id) => _ = destinations.insert(id, of_destination(&samples)),
             }
-            Of::Destination(id) if !named || destination.as_ref() == Some(&id) => {
-                destinations.insert(id, of_destination(&samples));
-            }
-            _ => {}
         }
-    }
-    let step_s = if coarse { 10 } else { 1 };
-    Ok(Json(FiguresView { step_s, until: Time::now(), inputs, destinations }))
+        let step_s = if coarse { 10 } else { 1 };
+        Ok(FiguresView { step_s, until: newest.until, inputs, destinations })
+    })
+    .await
 }
 
 fn of_input(samples: &[Sample]) -> InputFigures {

@@ -16,7 +16,7 @@ use crate::body;
 use crate::bridge::input_for_engine;
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
-use crate::resources::NO_STORE;
+use crate::resources::{NO_STORE, obs};
 use crate::sentences::Deed;
 
 /// Protocols that may publish.
@@ -259,6 +259,9 @@ pub(crate) async fn delete(
                 );
             }
             store.delete_input(&gone)?;
+            if let Err(error) = store.delete_secrets(&obs::all_kept_under(&gone)) {
+                tracing::warn!(%error, "what was kept of OBS was not forgotten");
+            }
             Ok(name)
         })
         .await?;

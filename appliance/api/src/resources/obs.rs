@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
-use brookbox_store::Input;
+use brookbox_store::{Input, Store};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -107,11 +107,13 @@ pub(crate) async fn set_up(
     let Wish { access, input, target } = Wish::read(&app, connection, id, body).await?;
     let server = server(&headers, connection, app.engine.rtmp().port());
     let service = Service::custom(&server, &input.key);
-    let name = kept_under(&input.id);
+    let name = kept_under(&input.id, connection);
     let found = obs::find(target, access.password.as_ref()).await?;
     // Kept before OBS is changed: were there no room for it, nothing would have happened. Pressed twice, it stays what was
-    // there before the first time.
-    if !found.before.service.same_server(&service) {
+    // there before the first time, also when the page was reached by another name or the key was changed in between.
+    let inputs = app.db(Store::inputs).await?;
+    let before = &found.before.service;
+    if !before.sends_with(inputs.iter().map(|input| &input.key)) && !before.same_server(&service) {
         let kept =
             json!({"address": target.ip(), "service": found.before.service.0.expose_secret()}).to_string().into();
         let name = name.clone();
@@ -134,7 +136,7 @@ pub(crate) async fn restore(
     body: body::Json,
 ) -> Result<Json<ObsDone>, Problem> {
     let Wish { access, input, target } = Wish::read(&app, connection, id, body).await?;
-    let name = kept_under(&input.id);
+    let name = kept_under(&input.id, connection);
     let service = kept(&app, name.clone(), connection).await?;
     let service =
         service.ok_or_else(|| Problem::new(Code::NotFound).detail("Nothing is kept for the OBS at this address."))?;
@@ -147,7 +149,13 @@ pub(crate) async fn restore(
     Ok(Json(ObsDone { version, server: None, can_restore: false }))
 }
 
-fn kept_under(input: &str) -> String {
+/// Each OBS has its own place.
+fn kept_under(input: &str, connection: Connection) -> String {
+    format!("{}/{}", all_kept_under(input), connection.address())
+}
+
+/// Where everything is kept of the OBS that were set up for an input.
+pub(crate) fn all_kept_under(input: &str) -> String {
     format!("obs/{input}")
 }
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use brookbox_relay::{NewViewer, ViewError, Viewing};
 use brookbox_store::{Role, Time, WatchLink};
 use brookbox_vault::TokenHash;
@@ -31,10 +31,13 @@ use crate::live::{INBOUND, Inbound};
 use crate::problem::{Code, Problem};
 use crate::resources::NO_STORE;
 use crate::security::{self, Connection};
+use crate::server::Hangup;
 use crate::sockets::{Credential, PER_CREDENTIAL, Place, Sockets};
 
 /// Longest that one piece may take to be sent: a slow line gets it, one that is gone does not hold it for ever.
 const SEND_TIME: Duration = Duration::from_secs(30);
+/// How long an answer has to come to its end by itself once the right to watch has ended.
+const GOODBYE: Duration = Duration::from_millis(400);
 /// Longest part of a program's name that is kept, in characters.
 const PROGRAM: usize = 100;
 
@@ -43,6 +46,7 @@ pub(crate) async fn play(
     State(app): State<App>,
     watcher: Watcher,
     connection: Connection,
+    Extension(hangup): Extension<Hangup>,
     method: Method,
     headers: HeaderMap,
     Path(file): Path<String>,
@@ -71,6 +75,7 @@ pub(crate) async fn play(
         protocol: if upgrade.is_ok() { "ws-flv" } else { "http-flv" },
     });
     let viewing = viewing.await?;
+    place.carries(viewing.id());
     Ok(match upgrade {
         Ok(upgrade) => upgrade
             .max_message_size(INBOUND)
@@ -79,7 +84,7 @@ pub(crate) async fn play(
             .write_buffer_size(0)
             .on_upgrade(move |socket| serve(socket, place, viewing))
             .into_response(),
-        Err(_) => (flv_headers(), Body::new(FlvBody::new(place, viewing))).into_response(),
+        Err(_) => (flv_headers(), Body::new(FlvBody::new(place, viewing, hangup))).into_response(),
     })
 }
 
@@ -106,8 +111,20 @@ struct FlvBody {
 }
 
 impl FlvBody {
-    fn new(place: Place, viewing: Viewing) -> Self {
+    fn new(place: Place, viewing: Viewing, hangup: Hangup) -> Self {
         let mut close = place.close.clone();
+        let mut closing = place.close.clone();
+        tokio::spawn(async move {
+            let has_to_end = closing.wait_for(|close| *close).await.is_ok();
+            if has_to_end {
+                // It is asked for its next piece only when the peer has taken the last one, which may be never.
+                tokio::time::sleep(GOODBYE).await;
+                // The place is given back with the answer; its connection may carry another by then.
+                if closing.has_changed().is_ok() {
+                    hangup.now();
+                }
+            }
+        });
         let closed = Box::pin(async move { ended(&mut close).await });
         Self { viewing, closed, _place: place }
     }

@@ -36,7 +36,11 @@ pub(crate) async fn get(State(app): State<App>, Path(id): Path<String>) -> Resul
 
 /// Closes a session.
 pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    if app.engine.disconnect(id.into()).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Code::NotFound.into()) }
+    if !app.engine.disconnect(id.as_str().into()).await? {
+        return Err(Code::NotFound.into());
+    }
+    app.sockets.close_session(&id);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Somebody who was refused, folded by address and reason.

@@ -243,19 +243,21 @@ pub(crate) async fn password(
     };
     let owner = owner.ok_or_else(unknown)?;
     let hash = people::hash(&app, new.password).await?;
-    if !app.take_reset() {
-        return Err(Code::ResetClosed.into());
-    }
+    let taken = app.take_reset().ok_or(Code::ResetClosed)?;
     let (id, username, address) = (owner.id.clone(), owner.username.clone(), connection.address());
     let now = Time::now();
     let notice = json!({"at": now, "address": address, "username": username});
     let kept = json!({"at_ms": now.as_ms(), "notice": notice});
-    app.db(move |store| {
+    let set = app.db(move |store| {
         // First what warns, then what is warned of.
         store.put_setting(RESET_SETTING, &kept)?;
         store.reset_password(&id, &hash)
-    })
-    .await?;
+    });
+    if let Err(problem) = set.await {
+        // Nothing has happened: on a full disk there is another try.
+        app.give_back_reset(taken);
+        return Err(problem);
+    }
     app.sockets.check();
     me::forget_devices(&app, &owner.id).await;
     app.note(Deed::PasswordLost { username: &username, address }.event(None)).await;

@@ -278,19 +278,17 @@ fn of_broadcast(broadcast: &Broadcast, names: &Pseudonyms) -> Value {
 
 /// Figures for graphs: the last minutes by the second, the last hours by ten seconds.
 pub(super) fn figures(app: &App, names: &Pseudonyms) -> Value {
-    let of = |coarse, limit| -> Map<String, Value> {
-        let all = app.figures.newest(coarse, limit).into_iter();
-        all.map(|(of, samples)| match of {
+    let of = |coarse, limit| -> (Time, Map<String, Value>) {
+        let newest = app.figures.newest(coarse, limit, |_| true);
+        let all = newest.series.into_iter().map(|(of, samples)| match of {
             Of::Input(id) => (names.of("input", &id), series(&samples)),
             Of::Destination(id) => (names.of("destination", &id), series(&samples)),
-        })
-        .collect()
+        });
+        (newest.until, all.collect())
     };
-    json!({
-        "until": Time::now(),
-        "bySecond": of(false, crate::figures::SECONDS),
-        "byTenSeconds": of(true, TENS),
-    })
+    let (until, by_second) = of(false, crate::figures::SECONDS);
+    let (_, by_ten) = of(true, TENS);
+    json!({ "until": until, "bySecond": by_second, "byTenSeconds": by_ten })
 }
 
 fn series(samples: &[Sample]) -> Value {

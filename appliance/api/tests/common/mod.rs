@@ -67,9 +67,12 @@ impl TestBox {
         engine.listen().await.unwrap();
         tokio::spawn(brookbox_api::run_reports(store.clone(), reports));
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(brookbox_api::serve(listener, api, async {
-            let _ = stopped.await;
-        }));
+        let served = tokio::spawn(async {
+            let served = brookbox_api::serve(listener, api, async {
+                let _ = stopped.await;
+            });
+            served.await.unwrap();
+        });
         Self { http, store, engine, dir, stop: Some(stop), served }
     }
 
