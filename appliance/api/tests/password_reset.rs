@@ -4,13 +4,9 @@
 
 mod common;
 
-use std::process::Stdio;
-
 use brookbox_store::{Role, Scope, Time};
 use common::{PASSWORD, TestBox};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
-use tokio::process::Command;
 
 const NEW: &str = "another horse, another battery";
 
@@ -53,35 +49,6 @@ async fn a_new_password_ends_everything_and_is_told() {
     // It opens once.
     assert!(stranger.get("/api/v1/setup").await.body["passwordResetLeftS"].is_null());
     assert_eq!(stranger.post("/api/v1/setup/password", json!({"password": NEW})).await.status, 403);
-}
-
-/// Another program that holds the data until its input ends.
-const HOLDS: &str = "import sqlite3, sys
-data = sqlite3.connect(sys.argv[1], isolation_level=None)
-data.execute('BEGIN IMMEDIATE')
-print('held', flush=True)
-sys.stdin.read()";
-
-#[tokio::test]
-async fn one_that_could_not_be_stored_may_be_tried_again() {
-    let (test_box, _) = asked().await;
-    let stranger = test_box.client();
-    let mut holds = Command::new("python3")
-        .args(["-c", HOLDS])
-        .arg(test_box.dir.path().join("data/brookbox.db"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("python3 is installed");
-    let mut held = [0; 4];
-    holds.stdout.take().unwrap().read_exact(&mut held).await.unwrap();
-    let answer = stranger.post("/api/v1/setup/password", json!({"password": NEW})).await;
-    assert_eq!((answer.status, answer.code()), (503, "busy"));
-    drop(holds.stdin.take());
-    holds.wait().await.unwrap();
-    assert!(stranger.get("/api/v1/setup").await.body["passwordResetLeftS"].is_number());
-    assert_eq!(stranger.post("/api/v1/setup/password", json!({"password": NEW})).await.status, 200);
 }
 
 #[tokio::test]
