@@ -24,7 +24,12 @@ impl Guard {
     /// Of all that is stored.
     pub(super) fn new(store: &Store) -> Result<Self, brookbox_store::Error> {
         let mut secrets: Vec<SecretString> = store.inputs()?.into_iter().map(|input| input.key).collect();
-        for destination in store.destinations()? {
+        for told in store.notifications()? {
+            secrets.push(told.url);
+            secrets.extend(told.token);
+        }
+        let profiles = store.profiles()?.into_iter().flat_map(|profile| profile.destinations);
+        for destination in profiles.chain(store.destinations()?) {
             secrets.push(destination.key);
             secrets.extend(destination.password);
         }
