@@ -92,7 +92,7 @@ impl Sound {
 
 /// Decodes a little of each second. What it cannot decode is not measured.
 pub(crate) enum Ear {
-    Aac(AacDecoder),
+    Aac(Box<AacDecoder>),
     /// With the samples of one packet, for each of its channels.
     Opus(Box<OpusDecoder>, Vec<f32>),
 }
@@ -111,7 +111,9 @@ impl Ear {
             FourCc::AAC => {
                 let mut parameters = AudioCodecParameters::new();
                 parameters.for_codec(CODEC_ID_AAC).with_extra_data(config.into());
-                AacDecoder::try_new(&parameters, &AudioDecoderOptions::default()).ok().map(Self::Aac)
+                AacDecoder::try_new(&parameters, &AudioDecoderOptions::default())
+                    .ok()
+                    .map(|decoder| Self::Aac(Box::new(decoder)))
             }
             FourCc::OPUS => {
                 const CHANNELS: usize = 9;

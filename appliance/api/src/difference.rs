@@ -45,7 +45,8 @@ pub(crate) enum Change {
     /// It is not there now.
     Add,
     /// Some of its fields differ.
-    Change,
+    #[serde(rename = "change")]
+    Edit,
     /// The profile does not know it: it is switched off.
     Off,
     /// It stays as it is.
@@ -82,7 +83,7 @@ pub(crate) fn rows(profile: &Profile, now: &[Destination], inputs: &[Input], sna
         let change = match there {
             None => Change::Add,
             Some(_) if fields.is_empty() => Change::Same,
-            Some(_) => Change::Change,
+            Some(_) => Change::Edit,
         };
         let ends = |field: &FieldChange| CONNECTION.contains(&field.field) || field.field == "enabled";
         let input_is_there = inputs.iter().any(|input| input.id == wanted.input());

@@ -135,6 +135,9 @@ pub(crate) async fn run(app: App) {
     }
 }
 
+/// A codec of sound, and its configuration.
+type SoundConfig = (FourCc, Vec<u8>);
+
 /// What is known of one input's picture and sound.
 #[derive(Default)]
 struct Attention {
@@ -144,8 +147,8 @@ struct Attention {
     /// The longest row of B-frames of this half minute and of the one before.
     b_frames: [u32; 2],
     /// The sound's codec and configuration, and the decoder that was made for it.
-    config: Option<(FourCc, Vec<u8>)>,
-    ear: Option<((FourCc, Vec<u8>), Option<Ear>)>,
+    config: Option<SoundConfig>,
+    ear: Option<(SoundConfig, Option<Ear>)>,
     peak: Option<f64>,
     /// Whether there was sound at all, measured or not.
     had_sound: bool,

@@ -126,14 +126,11 @@ impl Store {
                 sign_ins::end_others(db, id, None)?;
             }
             // Links are kept under their maker's name. Who only looks may make none, and has none.
-            match after.role {
-                Role::Viewer => end_watch_links(db, &before.username)?,
-                _ => {
-                    _ = db.execute(
-                        "UPDATE watch_links SET made_by = ?2 WHERE made_by = ?1",
-                        [&before.username, &after.username],
-                    )?
-                }
+            if after.role == Role::Viewer {
+                end_watch_links(db, &before.username)?;
+            } else {
+                let rename = "UPDATE watch_links SET made_by = ?2 WHERE made_by = ?1";
+                db.execute(rename, [&before.username, &after.username])?;
             }
             Ok(Ok(after))
         })

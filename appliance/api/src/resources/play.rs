@@ -47,8 +47,7 @@ pub(crate) async fn play(
     watcher: Watcher,
     connection: Connection,
     Extension(hangup): Extension<Hangup>,
-    method: Method,
-    headers: HeaderMap,
+    (method, headers): (Method, HeaderMap),
     Path(file): Path<String>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {

@@ -320,7 +320,7 @@ pub(crate) async fn switch(
         let deed = match row.change {
             Change::Add => Deed::DestinationAdded { destination, name },
             Change::Off => Deed::SwitchedOff { destination, name },
-            Change::Change | Change::Same => Deed::DestinationChanged { destination, name },
+            Change::Edit | Change::Same => Deed::DestinationChanged { destination, name },
         };
         app.note(deed.event(Some(&caller.user.username))).await;
     }
