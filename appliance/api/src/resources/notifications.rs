@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body;
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 use crate::notify::address::{Address, Rules};
 use crate::notify::client::Outcome;
 use crate::notify::{Notifier, Shown, kinds};
@@ -261,9 +261,7 @@ pub(crate) async fn patch(
             store.update_notification(&id, |notification| {
                 let forget = patch.get("token").is_some_and(Value::is_null);
                 let view = NotificationView::new(notification, &shared.notifier);
-                let mut wanted = patchable(notification);
-                fields::merge(&mut wanted, patch);
-                let mut fields = Fields::of(wanted)?;
+                let mut fields = Fields::patched(patchable(notification), patch, &["token"])?;
                 fields.read_only("id", &json!(view.id));
                 fields.read_only("address", &json!(view.address));
                 fields.read_only("hasToken", &json!(view.has_token));

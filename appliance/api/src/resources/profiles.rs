@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::difference::{self, Change, ProfileRow};
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 use crate::problem::{Code, FieldError, Problem};
 use crate::resources::{NO_STORE, destinations};
 use crate::security::Connection;
@@ -217,9 +217,7 @@ pub(crate) async fn patch(
     let renamed = id.clone();
     app.db(move |store| {
         let profile = store.profile(&renamed)?;
-        let mut wanted = json!({"name": profile.name});
-        fields::merge(&mut wanted, patch);
-        let mut fields = Fields::of(wanted)?;
+        let mut fields = Fields::patched(json!({"name": profile.name}), patch, &[])?;
         fields.read_only("id", &json!(profile.id));
         fields.read_only("createdAt", &json!(profile.created_at));
         fields.read_only("savedAt", &json!(profile.saved_at));
