@@ -118,6 +118,7 @@ impl Frame {
         if dependent && bits.flag("chanmape")? {
             let [high, low] = [bits.u8(8, "chanmap")?, bits.u8(8, "chanmap")?];
             locations = u16::from_be_bytes([high, low]);
+            bits.check("chanmap", locations.into(), "at least one channel", locations != 0)?;
         }
         Ok(Self { sample_rate, locations, dependent, size: usize::try_from(words * 2).ok() })
     }
