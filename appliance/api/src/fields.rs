@@ -273,7 +273,7 @@ const fn turns_text(letter: char) -> bool {
 }
 
 /// Applies a JSON merge patch (RFC 7396, section 2).
-fn merge(target: &mut Value, patch: Value) {
+pub(crate) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;
