@@ -150,7 +150,7 @@ fn files(dir: &Path, seen: &mut Vec<(String, String)>) -> Result<()> {
         let path = entry.path();
         if path.is_dir() {
             files(&path, seen)?;
-        } else {
+        } else if path.is_file() {
             seen.push((path.display().to_string(), String::from_utf8_lossy(&fs::read(&path)?).into_owned()));
         }
     }
