@@ -119,6 +119,8 @@ fn is_key(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use brookbox_store::{Notification, TellBy, Time};
+
     use super::*;
 
     #[test]
@@ -139,6 +141,29 @@ mod tests {
             assert!(guard.finds(&format!("before {text} after")), "{text}");
         }
         assert!(!guard.finds("short words are no secret"));
+    }
+
+    #[test]
+    fn where_people_are_told_is_a_secret_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let (address, token) = ("ntfy.example/a-topic-nobody-guesses", "a plain token");
+        let notification = Notification {
+            id: "n".into(),
+            name: "Phone".into(),
+            service: TellBy::Ntfy,
+            url: address.into(),
+            token: Some(token.into()),
+            kinds: Vec::new(),
+            language: "en".into(),
+            enabled: true,
+            allow_local: false,
+            created_at: Time::now(),
+        };
+        assert!(!Guard::new(&store).unwrap().finds(token));
+        store.add_notification(&notification).unwrap();
+        let guard = Guard::new(&store).unwrap();
+        assert!(guard.finds(address) && guard.finds(token) && !guard.finds("Phone"));
     }
 
     #[test]
