@@ -40,7 +40,7 @@ export async function openPage(browser: Browser): Promise<{ page: Page; faults: 
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   const faults: string[] = [];
-  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
+  page.on("pageerror", (error) => faults.push(`error on ${page.url()}: ${error.stack}`));
   page.on("console", (message) => {
     // An answer that is an error, and a box that is away, are told in the console by the browser itself.
     const expected = /Failed to load resource|WebSocket connection/.test(message.text());

@@ -28,9 +28,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  expect(faults).toEqual([]);
   await browser?.close();
   await stage.strike();
+  expect(faults).toEqual([]);
 });
 
 test("a profile is saved, compared, switched to and undone; who stays as is loses no frame", async () => {

@@ -22,9 +22,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  expect(faults).toEqual([]);
   await browser?.close();
   await stage.strike();
+  expect(faults).toEqual([]);
 });
 
 test("a support file is made while one watches, and holds no secret", async () => {

@@ -37,6 +37,12 @@ export function fromTheRight(series: Series, length: number): Series {
   return [...new Array<null>(Math.max(0, length - series.length)).fill(null), ...series];
 }
 
+/** At most `most` of `count` places, as evenly as they go: the first, the last and some between, none of them twice. */
+export function spread(count: number, most: number): number[] {
+  const length = Math.min(most, count);
+  return Array.from({ length }, (_, n) => Math.round((n * (count - 1)) / Math.max(1, length - 1)));
+}
+
 export function lowest(series: Series): number | null {
   return series.reduce<number | null>(
     (low, one) => (one === null ? low : low === null ? one : Math.min(low, one)),
