@@ -35,15 +35,15 @@ export interface StateWord {
   icon: IconName;
 }
 
-/** The state in one or a few words. `now` is the box's time. */
-export function stateWord(place: Place, now: number): StateWord {
+/** The state in one or a few words. `now` is the box's time; `started`: *Start sending* was pressed. */
+export function stateWord(place: Place, now: number, started = false): StateWord {
   const { status } = place;
   switch (status.state) {
     case "off":
       return { word: t("state.off"), tone: "quiet", icon: "off" };
     case "waiting":
       return {
-        word: place.settings?.startMode === "manual" ? t("state.waitingStart") : t("state.waiting"),
+        word: place.settings?.startMode === "manual" && !started ? t("state.waitingStart") : t("state.waiting"),
         tone: "quiet",
         icon: "clock",
       };
@@ -95,6 +95,11 @@ export function isOnlySending(place: Place): boolean {
   return (
     place.status.state === "live" && !place.status.confirmed && (press === "withAutoStart" || press === "afterPress")
   );
+}
+
+/** The input that feeds it. */
+export function inputOf({ status }: Place): string {
+  return status.output.split("/")[0] ?? "";
 }
 
 export function isOnAir(place: Place): boolean {
