@@ -134,18 +134,6 @@ export function remedies(place: Place): Remedy[] {
   }
 }
 
-/** The tone of a measured number by the two limits above which it is amber and red. */
-export function toneAbove(value: number | null | undefined, amber: number, red: number): Tone {
-  if (value == null || value <= amber) return "quiet";
-  return value > red ? "bad" : "warn";
-}
-
-/** The tone of a row's bitrate by how much of what comes in arrives. */
-export function toneOfBitrate(bps: number | null | undefined, inputBps: number): Tone {
-  if (bps == null || inputBps <= 0 || bps >= 0.85 * inputBps) return "quiet";
-  return bps < 0.5 * inputBps ? "bad" : "warn";
-}
-
 /** Dropped frames in percent of all since the row went on. */
 export function droppedPercent(status: DestinationStatus): number {
   const all = status.framesSent + status.framesDropped;
