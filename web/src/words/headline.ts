@@ -2,7 +2,7 @@ import type { Broadcast, InputStatus, Status } from "../api/types";
 import type { Reach } from "../live/link";
 import type { Centre } from "../ui/ring";
 import { isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
-import { ago, duration, list, timeWithSeconds } from "./format";
+import { ago, duration, list, time, timeWithSeconds } from "./format";
 import type { Key } from "./catalogue";
 import { knows, language, t, tell } from "./i18n";
 import { reasonSentence } from "./reason";
@@ -52,20 +52,29 @@ function ofStream({ status, places, now }: Known): Headline {
   const program = programName(input?.session?.program);
   const on = places.filter((place) => place.status.enabled);
 
+  const held = status.broadcast.stopped && input ? stoppedUntil(input) : 0;
+  const why = held > now ? t("why.stoppedHeld", { program, time: time(held, now) }) : null;
   if (input?.state === "lost") {
     const since = ago(now - Date.parse(input.since));
-    return { sentence: t("headline.inputLost", { program, ago: since }), tone: "warn", why: t("why.inputLost") };
+    const sentence = t("headline.inputLost", { program, ago: since });
+    return { sentence, tone: "warn", why: why ?? t("why.inputLost") };
   }
   if (input === undefined || input.state === "none") {
     if (on.length === 0) return quiet(t("headline.allOff"), t("why.allOff"));
     const byHand = on.filter(isManual).length;
     const alone = on.length - byHand;
+    if (why) return quiet(t("headline.stopped"), why);
     return quiet(t("headline.ready", { program }), alone > 0 ? t("why.ready", { count: alone }) : t("why.readyManual"));
   }
   if (input.state === "connecting") return quiet(t("headline.connecting", { program }), t("why.connecting"));
   if (status.broadcast.stopped) return quiet(t("headline.stopped"), t("why.stopped", { program }));
   if (on.length === 0) return quiet(t("headline.nowhere"), t("why.nowhere"));
   return alarmed(status, on.filter(isOnAir).length, now) ?? onAir(status, on);
+}
+
+/** Whoever comes back by itself is not sent on against the will of the one who pressed *Stop*: until then, ms. */
+function stoppedUntil({ state, since }: InputStatus): number {
+  return Date.parse(since) + STOP_HOLDS_MS + (state === "lost" ? LOST_HOLDS_MS : 0);
 }
 
 /** Somebody watches a picture that stands still, or hears nothing: that comes before one place that fails. */
@@ -115,6 +124,9 @@ function onAir(status: Status, on: Place[]): Headline {
 }
 
 const SAID_FOR_MS = 3_600_000;
+/** How long the box waits for a publisher who was lost, and how long *Stop sending* holds after that, ms. */
+const LOST_HOLDS_MS = 30_000;
+const STOP_HOLDS_MS = 600_000;
 
 /** What the last broadcast was, for an hour after its end; `null` where there is none such. */
 export function ended(last: Broadcast | undefined, now: number): string | null {
