@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
 
+use crate::codes;
 use crate::figures::Figures;
 use crate::guess::Guesses;
 use crate::jobs::Jobs;
@@ -23,6 +24,7 @@ use crate::lookout::Lookout;
 use crate::notify::Notifier;
 use crate::problem::{Code, Problem};
 use crate::sockets::Sockets;
+use crate::upload::Upload;
 use crate::vitals::Vitals;
 
 /// How the API is set up.
@@ -38,6 +40,8 @@ pub struct ApiConfig {
     pub input_limits: InputLimits,
     /// Whether the set-up may come from the network without a code: on the box's image, never on a shared machine.
     pub claim_from_lan: bool,
+    /// Where what the system has to do is left for it; `None`: there is nobody who would do it.
+    pub system_dir: Option<PathBuf>,
     /// Whether somebody with a hand on the box has asked, at this start, to be let in without the password.
     pub password_reset: bool,
     /// The names for which `${NAME}` has a value, so that a misspelt one is found when it is written.
@@ -105,6 +109,7 @@ pub(crate) struct Shared {
     reset_until: Mutex<Option<Instant>>,
     pub(crate) counters: Counters,
     pub(crate) figures: Figures,
+    pub(crate) upload: Upload,
     pub(crate) lookout: Arc<Lookout>,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) vitals: Arc<Vitals>,
@@ -143,6 +148,7 @@ impl Api {
             reset_until: Mutex::new(config.password_reset.then(|| Instant::now() + RESET_TIME)),
             counters: Counters::default(),
             figures: Figures::default(),
+            upload: Upload::new(&store)?,
             lookout,
             jobs,
             vitals,
@@ -243,6 +249,7 @@ impl Shared {
 
     /// Stores an event. What hangs on it being there waits for this.
     pub(crate) async fn event(self: &Arc<Self>, event: NewEvent) -> Result<(), Problem> {
+        debug_assert!(codes::EVENTS.contains(&event.code.as_str()), "{} is not in the list", event.code);
         self.db(move |store| store.append_events(&[event]).map(|_| ())).await
     }
 

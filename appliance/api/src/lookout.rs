@@ -24,7 +24,7 @@ const MUTED: &str = "mutedAlarms";
 /// Alarms there are.
 pub(crate) const FROZEN: &str = "frozen";
 pub(crate) const SILENT: &str = "silent";
-pub(crate) const ALARMS: [(&str, &str); 2] = [(FROZEN, FROZEN), (SILENT, SILENT)];
+pub(crate) const CODES: [&str; 2] = [FROZEN, SILENT];
 
 type Muted = BTreeMap<String, BTreeSet<String>>;
 

@@ -30,6 +30,9 @@ const UNDERVOLTAGE: &str = "undervoltage";
 const DISK_LOW: &str = "disk_low";
 const MEMORY_LOW: &str = "memory_low";
 
+/// All of these.
+pub(crate) const ALARMS: [&str; 4] = [HOT, UNDERVOLTAGE, DISK_LOW, MEMORY_LOW];
+
 /// What is measured of the machine. What this machine does not say is `null`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -61,8 +64,8 @@ pub(crate) struct Board {
 /// Something that is wrong with the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 struct BoardAlarm {
-    /// `hot`, `undervoltage`, `disk_low` or `memory_low`.
-    #[schema(example = "undervoltage")]
+    /// Stable.
+    #[schema(schema_with = crate::openapi::board_alarm)]
     code: &'static str,
     #[schema(value_type = String, format = DateTime)]
     since: Time,

@@ -14,6 +14,7 @@ import {
   type Tone,
 } from "../words/destination";
 import { History, type Trail } from "./history";
+import { every } from "./tick";
 
 /** Which door the page stands at. */
 export type Phase = "asking" | "away" | "claim" | "signIn" | "in";
@@ -34,7 +35,7 @@ class Box {
   status: Status | null = $state.raw(null);
   /** When the last message came, by this device's clock, ms. */
   lastSeen: number | null = $state(null);
-  /** The box's clock as far as it is known, ms; moves once a second. */
+  /** The box's clock as far as it is known, ms; moves once a second while somebody looks. */
   now: number = $state(Date.now());
 
   inputs: readonly Input[] = $state.raw([]);
@@ -67,7 +68,7 @@ class Box {
   #listed = "";
 
   constructor() {
-    setInterval(() => (this.now = Date.now() + this.#ahead), 1000);
+    every(1, () => (this.now = Date.now() + this.#ahead));
   }
 
   /** How far the box's clock is ahead of this device's, ms. */

@@ -74,6 +74,7 @@ export const de: FirstTexts = {
   "why.nowhere": "Schalte ein Ziel ein, und es geht sofort live.",
   "why.rehearsal": "Drück „Senden starten“, wenn du so weit bist.",
   "why.stopped": "{program} sendet weiter an die Box. „Senden starten“ macht weiter.",
+  "why.stoppedHeld": "Bis {time} bleibt das Senden beendet, auch wenn {program} zurück ist.",
   "why.inputLost": "Die Verbindungen bleiben bis zu 30 s offen. Starte neu, um weiterzumachen.",
   "why.manualWait": {
     one: "{count} Ziel wartet auf „Senden starten“.",
@@ -108,7 +109,7 @@ export const de: FirstTexts = {
   "meters.said": "Tonpegel: links {left}, rechts {right}",
   "meters.silent": "still",
   "upload.title": "Upload",
-  "upload.tip": "Was alle Ziele zusammen bestätigen, Mittel über 5 s. „Etwa“ ist das Meiste des letzten Tages.",
+  "upload.tip": "Was alle Ziele zusammen bestätigen, Mittel über 5 s. „Etwa“ ist das Meiste der letzten 7 Tage.",
   "upload.kept": "Freigehalten für {name}, {bitrate}",
   "broadcast.start": "Senden starten",
   "broadcast.stop": "Senden beenden",

@@ -77,6 +77,7 @@ export const en = {
   "why.nowhere": "Switch on a place and it goes live at once.",
   "why.rehearsal": "Press Start sending when you are ready.",
   "why.stopped": "{program} still sends to the box. Press Start sending to go on.",
+  "why.stoppedHeld": "Until {time} sending stays stopped, even if {program} is back.",
   "why.inputLost": "The connections stay open for up to 30 s. Start again to go on.",
   "why.manualWait": {
     one: "{count} place waits for Start sending.",
@@ -123,7 +124,7 @@ export const en = {
   "meters.said": "Sound level: left {left}, right {right}",
   "meters.silent": "silent",
   "upload.title": "Upload",
-  "upload.tip": "What all places together acknowledge, mean of 5 s. “About” is the most of the last day.",
+  "upload.tip": "What all places together acknowledge, mean of 5 s. “About” is the most of the last 7 days.",
   "upload.kept": "Kept free for {name}, {bitrate}",
   "broadcast.start": "Start sending",
   "broadcast.stop": "Stop sending",

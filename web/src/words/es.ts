@@ -77,6 +77,7 @@ export const es: FirstTexts = {
   "why.nowhere": "Enciende un destino y saldrá en directo al momento.",
   "why.rehearsal": "Pulsa «Empezar a enviar» cuando quieras.",
   "why.stopped": "{program} sigue enviando a la caja. «Empezar a enviar» lo reanuda.",
+  "why.stoppedHeld": "Hasta las {time} el envío sigue detenido, aunque vuelva {program}.",
   "why.inputLost": "Las conexiones siguen abiertas hasta 30 s. Emite de nuevo para seguir.",
   "why.manualWait": {
     one: "{count} destino espera a «Empezar a enviar».",
@@ -114,7 +115,7 @@ export const es: FirstTexts = {
   "meters.said": "Nivel de sonido: izquierda {left}, derecha {right}",
   "meters.silent": "silencio",
   "upload.title": "Subida",
-  "upload.tip": "Lo que confirman todos los destinos juntos, media de 5 s. «Unos» es lo máximo del último día.",
+  "upload.tip": "Lo que confirman todos los destinos juntos, media de 5 s. «Unos» es lo máximo de los últimos 7 días.",
   "upload.kept": "Reservado para {name}, {bitrate}",
   "broadcast.start": "Empezar a enviar",
   "broadcast.stop": "Dejar de enviar",

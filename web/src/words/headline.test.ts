@@ -59,7 +59,7 @@ describe("headline", () => {
   });
 
   test("what viewers would notice comes before one place that fails", () => {
-    const alarms = [{ code: "silent", since: "2026-11-21T20:45:30Z" }];
+    const alarms = [{ code: "silent" as const, since: "2026-11-21T20:45:30Z" }];
     const noticed = { inputs: { main: input({ alarms }) } };
     expect(headline(known(status({ a: live, b: retrying }, noticed)))).toMatchObject({
       sentence: "No sound for *42\u00a0s*",
@@ -86,7 +86,7 @@ describe("headline", () => {
   });
 
   test("the box itself is the worst cause", () => {
-    const board = { alarms: [{ code: "undervoltage", since: "2026-11-21T20:45:30Z" }] };
+    const board = { alarms: [{ code: "undervoltage" as const, since: "2026-11-21T20:45:30Z" }] };
     expect(say(status({ a: live, b: retrying }, { board }))).toEqual({
       said: "Live on *1 of 2* | The power supply of the box is too weak.",
       tone: "warn",
@@ -217,4 +217,16 @@ test("programs by the names that people know", () => {
   expect(programName("FMLE/3.0 (compatible; Lavf60.3.100)")).toBe("FFmpeg");
   expect(programName(null)).toBe("OBS");
   expect(programName("Larix Broadcaster")).toBe("Larix Broadcaster");
+});
+
+test("a stop that holds is not called ready, and nothing promises to go on alone", () => {
+  const broadcast = { started: false, stopped: true };
+  const at = (state: "lost" | "none", since: string) =>
+    say(status({ a: waiting }, { broadcast, inputs: { main: input({ state, since }) } })).said;
+  const held = / \| Until \d+:\d+.* sending stays stopped, even if OBS is back\.$/;
+  expect(at("lost", "2026-11-21T20:46:00Z")).toMatch(/^OBS stopped \*12\u00a0s\* ago/);
+  expect(at("lost", "2026-11-21T20:46:00Z")).toMatch(held);
+  expect(at("none", "2026-11-21T20:40:00Z")).toMatch(/^Sending is stopped\./);
+  expect(at("none", "2026-11-21T20:40:00Z")).toMatch(held);
+  expect(at("none", "2026-11-21T20:35:00Z")).toMatch(/^Ready\. Waiting for OBS\./);
 });

@@ -2,7 +2,7 @@ import type { Broadcast, Input, InputStatus, Status } from "../api/types";
 import type { Reach } from "../live/link";
 import type { Centre } from "../ui/ring";
 import { inputOf, isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
-import { ago, duration, list, timeWithSeconds } from "./format";
+import { ago, duration, list, time, timeWithSeconds } from "./format";
 import type { Key } from "./catalogue";
 import { knows, language, t, tell } from "./i18n";
 import { reasonSentence } from "./reason";
@@ -61,6 +61,8 @@ function ofStream(known: Known): Headline {
     if (on.length === 0) return quiet(t("headline.allOff"), t("why.allOff"));
     const byHand = on.filter(isManual).length;
     const alone = on.length - byHand;
+    const held = input && stopHolds(known, input, program);
+    if (held) return quiet(t("headline.stopped"), held);
     const ready = t("headline.ready", { program });
     if (status.broadcast.started) return quiet(ready, t("why.armed", { program }));
     return quiet(ready, alone > 0 ? t("why.ready", { count: alone }) : t("why.readyManual"));
@@ -73,7 +75,8 @@ function ofStream(known: Known): Headline {
 }
 
 /** A publisher is away: the main one, or another one whose places are on. */
-function lost({ status, now, inputs = [] }: Known, on: readonly Place[]): Headline | null {
+function lost(known: Known, on: readonly Place[]): Headline | null {
+  const { status, now, inputs = [] } = known;
   const main = mainInput(status);
   for (const [id, one] of Object.entries(status.inputs)) {
     const own = on.filter((place) => inputOf(place) === id);
@@ -84,11 +87,17 @@ function lost({ status, now, inputs = [] }: Known, on: readonly Place[]): Headli
     return {
       sentence: t("headline.inputLost", { program, ago: ago(now - Date.parse(one.since)) }),
       tone: "warn",
-      why: t("why.inputLost"),
+      why: stopHolds(known, one, program) ?? t("why.inputLost"),
       ...(fine > 0 && { rest: t("why.someFine", { count: fine }) }),
     };
   }
   return null;
+}
+
+/** Whoever comes back by itself is not sent on against the will of the one who pressed *Stop*: until when. */
+function stopHolds({ status, now }: Known, { state, since }: InputStatus, program: string): string | null {
+  const until = Date.parse(since) + STOP_HOLDS_MS + (state === "lost" ? LOST_HOLDS_MS : 0);
+  return status.broadcast.stopped && until > now ? t("why.stoppedHeld", { program, time: time(until, now) }) : null;
 }
 
 /** A picture that stands still, or no sound: that comes before one place that fails, and first where somebody sees it. */
@@ -144,6 +153,9 @@ export function isOver({ onAirSince, broadcast, ...status }: Status): boolean {
 }
 
 const SAID_FOR_MS = 3_600_000;
+/** How long the box waits for a publisher who was lost, and how long *Stop sending* holds after that, ms. */
+const LOST_HOLDS_MS = 30_000;
+const STOP_HOLDS_MS = 600_000;
 
 /** What the last broadcast was, for an hour after its end; `null` where there is none such. */
 export function ended(last: Broadcast | undefined, now: number): string | null {

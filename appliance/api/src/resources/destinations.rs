@@ -15,6 +15,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::body;
 use crate::bridge::destination_for_engine;
+use crate::codes;
 use crate::fields::Fields;
 use crate::platforms::{self, CUSTOM, Platform};
 use crate::problem::{Code, Problem};
@@ -71,9 +72,11 @@ pub(crate) struct DestinationView {
 /// Something about a destination that is worth a look.
 #[derive(Serialize, ToSchema)]
 struct Warning {
-    /// `duplicate_key`
-    #[schema(example = "duplicate_key")]
+    /// Stable.
+    #[schema(schema_with = crate::openapi::warning_code)]
     code: &'static str,
+    /// The other destination that it is about.
+    other: String,
     message: String,
 }
 
@@ -81,7 +84,8 @@ impl DestinationView {
     /// A destination among all of them.
     fn new(destination: Destination, all: &[Destination]) -> Self {
         let warnings = all.iter().filter(|other| sends_to_the_same(&destination, other)).map(|other| Warning {
-            code: "duplicate_key",
+            code: codes::DUPLICATE_KEY,
+            other: other.id.clone(),
             message: format!(
                 "{} uses the same key at the same address; most platforms take only one of them.",
                 other.name

@@ -26,6 +26,8 @@ pub(crate) struct FiguresView {
     /// Of when the last values are; of ten seconds their end.
     #[schema(value_type = String, format = DateTime)]
     until: Time,
+    /// The most that all destinations together acknowledged, mean of ten seconds, on the last seven days; bit/s.
+    upload_best_bps: Option<u64>,
     /// By input id.
     inputs: BTreeMap<String, InputFigures>,
     /// By destination id.
@@ -76,7 +78,8 @@ pub(crate) async fn get(State(app): State<App>, mut query: Query) -> Result<Resp
             }
         }
         let step_s = if coarse { 10 } else { 1 };
-        Ok(FiguresView { step_s, until: newest.until, inputs, destinations })
+        let upload_best_bps = app.upload.best();
+        Ok(FiguresView { step_s, until: newest.until, upload_best_bps, inputs, destinations })
     })
     .await
 }

@@ -78,7 +78,7 @@ pub(crate) struct InputStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 struct Alarm {
     /// `frozen`: the picture stands still. `silent`: there is no sound.
-    #[schema(example = "frozen")]
+    #[schema(schema_with = crate::openapi::alarm)]
     code: &'static str,
     #[schema(value_type = String, format = DateTime)]
     since: Time,
