@@ -3,14 +3,14 @@
 //!
 //! What the daemon may not do itself it leaves as files in `system/` of the data directory, for the units that may.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use brookbox_board::first_boot::{self, FirstBoot};
 use brookbox_store::{Claim, Role, Store, Time, User};
-use brookbox_vault::PasswordHash;
+use brookbox_vault::{PasswordHash, write_private};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -159,11 +159,7 @@ fn finish(path: &Path, problem: Option<String>, store: &Store) -> Result<Option<
 /// Writes a file for the system, whole or not at all.
 fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
-    fs::rename(&new, &path)?;
-    File::open(folder)?.sync_all()
+    write_private(&folder.join(name), text.as_bytes())
 }
 
 fn name(path: &Path) -> String {
