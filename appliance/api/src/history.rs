@@ -49,7 +49,7 @@ pub(crate) async fn run(app: App) {
         };
         let snapshot = snapshots.borrow_and_update().clone();
         if let Some(second) = ticked {
-            app.figures.note(second, Time::now(), &snapshot);
+            app.figures.note(second, Time::now(), &snapshot, app.vitals.load_and_heat());
         }
         recorder.note(Instant::now(), Time::now(), &snapshot);
         recorder.write(&app);

@@ -42,6 +42,7 @@ mod support;
 mod target;
 mod vitals;
 mod web;
+mod writes;
 
 pub use app::{Api, ApiConfig, Certificate, Identity};
 pub use bridge::{SyncError, run_reports, sync};

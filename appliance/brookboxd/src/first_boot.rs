@@ -177,6 +177,7 @@ pub(crate) fn reset_files(named: Vec<PathBuf>, first_boot: Option<&Path>) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     struct Card {
         dir: tempfile::TempDir,
