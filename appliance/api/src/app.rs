@@ -23,9 +23,11 @@ use crate::logbook::Logbook;
 use crate::lookout::Lookout;
 use crate::notify::Notifier;
 use crate::problem::{Code, Problem};
+use crate::resources::status::Sources;
 use crate::sockets::Sockets;
 use crate::upload::Upload;
 use crate::vitals::Vitals;
+use crate::writes::Writes;
 
 /// How the API is set up.
 #[derive(Clone, Debug, Default)]
@@ -114,8 +116,7 @@ pub(crate) struct Shared {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) notifier: Notifier,
-    /// Held from a write to the store until the engine has it: two changes reach both in the same order.
-    pub(crate) writes: tokio::sync::Mutex<()>,
+    pub(crate) writes: Arc<Writes>,
     /// Held while a password is hashed or checked.
     pub(crate) hashing: Hashing,
     /// Held while the list of known devices is changed.
@@ -134,13 +135,14 @@ impl Api {
         let box_name: Option<String> = store.setting("boxName")?;
         let hosts = Hosts::new(&config, box_name.as_deref());
         let box_name = box_name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        let lookout = Arc::new(Lookout::new(&store)?);
-        let (jobs, vitals) = (Arc::new(Jobs::new(&store)?), Arc::<Vitals>::default());
+        let (lookout, jobs) = (Arc::new(Lookout::new(&store)?), Arc::new(Jobs::new(&store)?));
+        let sources = Sources { lookout, jobs, ..Sources::default() };
+        let Sources { lookout, jobs, vitals, writes } = sources.clone();
         let notifier = Notifier::default();
         store.listen(notifier.listener());
         let shared = Shared {
             identity: watch::Sender::new(Identity { box_name, claimed: store.claimed()? }),
-            live: Live::new(&engine.snapshot(), lookout.clone(), jobs.clone(), vitals.clone()),
+            live: Live::new(&engine.snapshot(), sources),
             guesses: Guesses::default(),
             sockets: Sockets::default(),
             hosts,
@@ -153,7 +155,7 @@ impl Api {
             jobs,
             vitals,
             notifier,
-            writes: tokio::sync::Mutex::default(),
+            writes,
             hashing: Hashing::default(),
             devices: Mutex::default(),
             started: Instant::now(),

@@ -49,7 +49,7 @@ pub(crate) async fn run(app: App) {
         };
         let snapshot = snapshots.borrow_and_update().clone();
         if let Some(second) = ticked {
-            app.figures.note(second, Time::now(), &snapshot);
+            app.figures.note(second, Time::now(), &snapshot, app.vitals.load_and_heat());
             app.upload.note(Time::now(), &snapshot);
             if let Some(save) = app.upload.save_if_due(Instant::now())
                 && let Err(problem) = app.db(save).await

@@ -45,6 +45,7 @@ mod target;
 mod upload;
 mod vitals;
 mod web;
+mod writes;
 
 pub use app::{Api, ApiConfig, Certificate, Identity};
 pub use bridge::{SyncError, run_reports, sync};

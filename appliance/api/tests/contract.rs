@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{PASSWORD, TestBox};
+use common::{PASSWORD, TestBox, eventually};
 use serde_json::json;
 
 #[tokio::test]
@@ -390,7 +390,12 @@ async fn the_box_has_a_name_and_a_notice() {
     let system = owner.get("/api/v1/system").await.body;
     assert_eq!((&system["version"], &system["boxName"]), (&json!("0.0.0-test"), &json!("river-street")));
     assert_eq!((&system["claim"]["address"], &system["claim"]["username"]), (&json!("127.0.0.1"), &json!("mara")));
+    let revision = async || owner.get("/api/v1/status").await.body["settingsRevision"].as_u64().unwrap();
+    let before = revision().await;
     let changed = owner.patch("/api/v1/system", json!({"boxName": "hill-road"})).await;
+    eventually("other pages are told that settings changed", async || revision().await > before).await;
+    let event = owner.get("/api/v1/events?limit=1").await.body[0].clone();
+    assert_eq!((&event["code"], &event["params"]["from"]), (&json!("box_renamed"), &json!("river-street")));
     assert_eq!((&changed.body["boxName"], &changed.body["language"]), (&json!("hill-road"), &json!("en")));
     let wrong = owner.patch("/api/v1/system", json!({"boxName": "-no-", "language": "tlh", "version": "2"})).await;
     assert_eq!(wrong.errors(), ["boxName:characters", "language:unknown_value", "version:unknown_field"]);
