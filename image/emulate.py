@@ -35,8 +35,11 @@ def main():
         print("==> it has switched itself off", flush=True)
     except KeyboardInterrupt:
         print("\n==> pressing the power button …", flush=True)
-        if box.running():
-            box.power_off()
+        try:
+            if box.running():
+                box.power_off()
+        except KeyboardInterrupt:
+            print("\n==> pulling the plug", flush=True)
     except BoxError as error:
         print(f"make: {error}", file=sys.stderr)
         return 1
