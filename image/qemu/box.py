@@ -6,6 +6,7 @@ waits four times as long for everything, on a machine that has other things to d
 """
 
 import base64
+import contextlib
 import ctypes
 import http.client
 import json
@@ -172,11 +173,8 @@ class Box:
     def wait_end(self):
         """Until it is off; why (QEMU's `ShutdownCause`): `guest-reset` is a restart, `guest-shutdown` a switching off."""
         why = None
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(str(self.qmp_path))
-            stream = s.makefile("rw")
-            stream.write('{"execute": "qmp_capabilities"}\n')
-            stream.flush()
+        with self._qmp() as stream:
+            self._ask(stream, "qmp_capabilities")
             try:
                 for line in stream:
                     message = json.loads(line)
@@ -188,21 +186,32 @@ class Box:
         return why
 
     def qmp(self, command, **arguments):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
-            s.connect(str(self.qmp_path))
-            stream = s.makefile("rw")
-            stream.readline()
-            for message in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                stream.write(json.dumps(message) + "\n")
-                stream.flush()
-                while True:
-                    answer = json.loads(stream.readline())
-                    if "event" not in answer:
-                        break
+        with self._qmp(timeout=10 * PATIENCE) as stream:
+            for name, values in (("qmp_capabilities", {}), (command, arguments)):
+                answer = self._ask(stream, name, values)
             if "error" in answer:
                 raise BoxError(f"QMP {command}: {answer['error']['desc']}")
             return answer["return"]
+
+    @contextlib.contextmanager
+    def _qmp(self, timeout=None):
+        """A connection, of which QEMU serves one at a time: it is closed however its use ends, a Ctrl-C included."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(timeout)
+            s.connect(str(self.qmp_path))
+            with s.makefile("rw") as stream:
+                stream.readline()
+                yield stream
+
+    @staticmethod
+    def _ask(stream, command, arguments=None):
+        """The answer to one command; events that come before it are passed over."""
+        stream.write(json.dumps({"execute": command, "arguments": arguments or {}}) + "\n")
+        stream.flush()
+        for line in stream:
+            if "event" not in (answer := json.loads(line)):
+                return answer
+        raise BoxError(f"QMP {command}: the machine went off")
 
     def pull_cable(self, pulled=True):
         self.qmp("set_link", name="card", up=not pulled)
