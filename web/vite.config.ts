@@ -1,13 +1,14 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { flvOnly } from "./scripts/flv-only.ts";
+import { wordsByPlace } from "./scripts/words-by-place.ts";
 
 // `npm run dev` serves the page with hot reload and hands the API on to a running box. The box takes writes only from
 // its own origin, so the proxy speaks as that origin.
 const box = process.env["BROOKBOX_URL"] ?? "http://127.0.0.1:8080";
 
 const BASE =
-  /node_modules\/svelte|src\/words\/(i18n|catalogue|format)\.ts|src\/api\/(request|problem)|src\/frame\/Lazy|src\/ui\/(Brand|Icon|icons)\.|src\/state\/language/;
+  /node_modules\/svelte|src\/words\/(i18n|catalogue|format|limits)\.ts|src\/api\/(request|problem)|src\/frame\/Lazy|src\/ui\/(Brand|Icon|icons|Judged)\.|src\/state\/(language|tick)|words-by-place$/;
 
 /** Where the parts of the first screen lie, and what of these folders is not of it. */
 const FIRST: Readonly<Record<string, readonly string[]>> = {
@@ -15,7 +16,7 @@ const FIRST: Readonly<Record<string, readonly string[]>> = {
   brook: [],
   frame: [],
   live: ["BoxLine", "Checklist", "LostHelp"],
-  state: ["draft", "events", "machine", "order", "wrongs"],
+  state: ["draft", "events", "machine", "order"],
   words: ["browser", "event", "job", "machine", "password", "picture-check", "profile", "refusal"],
   ui: [
     ...[
@@ -50,7 +51,7 @@ function isLater(id: string): boolean {
 }
 
 export default defineConfig({
-  plugins: [svelte(), flvOnly()],
+  plugins: [svelte(), flvOnly(), wordsByPlace()],
   server: {
     proxy: {
       "/api": { target: box, changeOrigin: true, ws: true, headers: { origin: box } },

@@ -7,6 +7,7 @@ mod https;
 mod independence;
 mod limits;
 mod passthrough;
+mod play;
 mod publishers;
 mod reasons;
 mod restart;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Case> {
     [
         control::CASES,
         passthrough::CASES,
+        play::CASES,
         publishers::CASES,
         timestamps::CASES,
         limits::CASES,

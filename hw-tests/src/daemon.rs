@@ -160,6 +160,12 @@ impl Daemon {
         &self.http
     }
 
+    /// The owner's sign-in, as `Cookie` has it.
+    #[must_use]
+    pub fn cookie(&self) -> &str {
+        self.cookie.as_deref().unwrap_or_default()
+    }
+
     /// The main input's key, read as a person would on the command line.
     ///
     /// # Errors

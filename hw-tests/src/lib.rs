@@ -31,4 +31,5 @@ pub mod tags;
 pub mod tap;
 pub mod text;
 pub mod wait;
+pub mod websocket;
 pub mod wire;

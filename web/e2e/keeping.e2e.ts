@@ -1,44 +1,22 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { inspect, launch } from "./browser";
-import { Stage } from "./stage";
+import { expect, test } from "vitest";
+import { inspect } from "./browser";
+import { evening } from "./evening";
 
 // What the box keeps and tells: profiles, and messages to somebody.
 
-const stage = new Stage();
 const FILE_PASSWORD = "a password for the file";
-let browser: Browser;
-let page: Page;
-let faults: string[];
-
-const button = (name: string | RegExp) => page.getByRole("button", { name, exact: typeof name === "string" });
-const dialog = () => page.getByRole("dialog");
-const says = (pattern: RegExp, timeout = 10_000) =>
-  expect.poll(() => page.getByRole("heading", { level: 1 }).innerText(), { timeout }).toMatch(pattern);
-
-beforeAll(async () => {
-  [browser] = await Promise.all([launch(), stage.start()]);
-  await stage.claim();
-  await stage.addPlaces(2);
-  await stage.publish();
-  ({ page, faults } = await stage.visit(browser));
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await stage.strike();
-  expect(faults).toEqual([]);
-});
+const { stage, eyes } = evening(2);
 
 test("a profile is saved, compared, switched to and undone; who stays as is loses no frame", async () => {
+  const { page, dialog } = eyes;
   await page.goto(stage.address("/profiles"));
-  await says(/^No profile is saved yet/);
+  await eyes.says(/^No profile is saved yet/);
   await page.getByLabel("Name", { exact: true }).fill("Sunday");
-  await button("Save profile").click();
-  await says(/^1 profile is saved/);
+  await eyes.button("Save profile").click();
+  await eyes.says(/^1 profile is saved/);
   await page.getByText("The box is set like this now.").waitFor();
   const places = await stage.box.api<{ id: string; name: string }[]>("GET", "/destinations");
   const id = (name: string) => places.find((one) => one.name === name)!.id;
@@ -54,43 +32,45 @@ test("a profile is saved, compared, switched to and undone; who stays as is lose
     ).destinations[id("Twitch")]!;
   const before = await stays();
   await page.getByRole("link", { name: "Switch to Sunday" }).click();
-  await dialog().getByText("Switch: off → on").waitFor();
-  await dialog().getByText("1 row stays as it is.").waitFor();
+  await dialog.getByText("Switch: off → on").waitFor();
+  await dialog.getByText("1 row stays as it is.").waitFor();
   await inspect(page, "profile-compare");
-  await button("Switch 1 row").click();
-  await dialog().getByText("Done", { exact: true }).waitFor();
-  await dialog().getByRole("button", { name: "Close" }).click();
+  await eyes.button("Switch 1 row").click();
+  await dialog.getByText("Done", { exact: true }).waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
   expect(await stays()).toMatchObject({ since: before.since, framesDropped: before.framesDropped, state: "live" });
   await page.getByText(/^Switched to Sunday at/).waitFor();
-  await button("Undo").click();
+  await eyes.button("Undo").click();
   await page.getByText("1 row differs from now.").waitFor();
 });
 
 test("a profile goes into a file and comes back, with the right password only", async () => {
-  await button("Export Sunday").click();
-  await dialog().getByLabel("Password of the file").fill(FILE_PASSWORD);
+  const { page, dialog } = eyes;
+  await eyes.button("Export Sunday").click();
+  await dialog.getByLabel("Password of the file").fill(FILE_PASSWORD);
   const [download] = await Promise.all([
     page.waitForEvent("download"),
-    dialog().getByRole("button", { name: "Export" }).click(),
+    dialog.getByRole("button", { name: "Export" }).click(),
   ]);
   expect(download.suggestedFilename()).toMatch(/Sunday.*\.profile$/);
   const file = await download.path();
   for (const secret of stage.secrets) expect(readFileSync(file).includes(secret)).toBe(false);
-  await button("Delete Sunday").click();
+  await eyes.button("Delete Sunday").click();
   await page.getByText(/^Sunday was deleted at/).waitFor();
   await page.getByText("Import a file").first().click();
   await page.getByLabel("File", { exact: true }).setInputFiles(file);
   await page.getByLabel("Password of the file").fill("not this password");
-  await button("Import a file").click();
+  await eyes.button("Import a file").click();
   await page.getByText("This is not the password of the file.").waitFor();
   await inspect(page, "profile-import");
   await page.getByLabel("Password of the file").fill(FILE_PASSWORD);
-  await button("Import a file").click();
+  await eyes.button("Import a file").click();
   await page.getByText("Sunday is in the list.").waitFor();
-  await says(/^1 profile is saved/);
+  await eyes.says(/^1 profile is saved/);
 });
 
 test("somebody is told, and a test says what their server said", async () => {
+  const { page, dialog } = eyes;
   const heard: string[] = [];
   let answer = 200;
   const server = createServer((request, response) => {
@@ -100,29 +80,34 @@ test("somebody is told, and a test says what their server said", async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
     await page.goto(stage.address("/tell"));
-    await says(/^Nobody is told yet/);
+    await eyes.says(/^Nobody is told yet/);
     await page.getByRole("link", { name: "Tell somebody" }).click();
-    await dialog().getByLabel("By").selectOption("webhook");
-    await dialog()
+    await dialog.getByLabel("By").selectOption("webhook");
+    await dialog
       .getByLabel("Address", { exact: true })
       .fill(`http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`);
-    await dialog().getByLabel("Name", { exact: true }).fill("The choir");
-    await dialog().getByText("More settings").click();
-    await dialog().getByLabel("This server is in my own network").check();
+    await dialog.getByLabel("Name", { exact: true }).fill("The choir");
+    await dialog.getByText("More settings").click();
+    await dialog.getByLabel("This server is in my own network").check();
     await inspect(page, "tell-new");
-    await dialog().getByRole("button", { name: "Save" }).click();
-    await says(/^1 is told/);
-    await button("Send a test to The choir").click();
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await eyes.says(/^1 is told/);
+    await eyes.button("Send a test to The choir").click();
     await page.getByText("The choir took it.").waitFor();
     expect(heard).not.toEqual([]);
     for (const secret of stage.secrets) expect(heard.join("").includes(secret)).toBe(false);
     answer = 404;
-    await button("Send a test to The choir").click();
+    await eyes.button("Send a test to The choir").click();
     await page.getByText(/answered 404/).waitFor();
     await inspect(page, "tell");
+    const sound = page.getByRole("group", { name: "Play a sound when" }).getByLabel("a place needs you");
+    await sound.check();
+    await page.reload();
+    await expect.poll(() => sound.isChecked()).toBe(true);
+    await sound.uncheck();
     await page.getByRole("link", { name: "The choir" }).click();
-    await dialog().getByRole("button", { name: "Delete" }).click();
-    await says(/^Nobody is told yet/);
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await eyes.says(/^Nobody is told yet/);
   } finally {
     server.close();
   }

@@ -20,7 +20,7 @@ describe.skipIf(!here)("OBS on this device", () => {
   beforeAll(async () => {
     [browser] = await Promise.all([launch(), stage.start(), obs.start()]);
     await stage.claim();
-  }, 90_000);
+  }, 240_000);
 
   afterAll(async () => {
     await browser?.close();

@@ -1,37 +1,19 @@
 import { readFileSync } from "node:fs";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { inspect, launch } from "./browser";
-import { OWNER, Stage } from "./stage";
+import { expect, test } from "vitest";
+import { inspect } from "./browser";
+import { evening } from "./evening";
+import { OWNER } from "./stage";
 
 // What is for somebody who helps: the support file and the box's own log.
 
-const stage = new Stage();
-let browser: Browser;
-let page: Page;
-let faults: string[];
-
-const button = (name: string | RegExp) => page.getByRole("button", { name, exact: typeof name === "string" });
-
-beforeAll(async () => {
-  [browser] = await Promise.all([launch(), stage.start()]);
-  await stage.claim();
-  await stage.addPlaces(2);
-  await stage.publish();
-  ({ page, faults } = await stage.visit(browser));
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await stage.strike();
-  expect(faults).toEqual([]);
-});
+const { stage, eyes } = evening(2);
 
 test("a support file is made while one watches, and holds no secret", async () => {
+  const { page } = eyes;
   await page.goto(stage.address("/diagnostics"));
   await page.getByRole("link", { name: "Make support file" }).click();
   await inspect(page, "support");
-  await button("Make support file").click();
+  await eyes.button("Make support file").click();
   const began = Date.now();
   const link = page.getByRole("link", { name: /^Download/ });
   await link.waitFor({ timeout: 15_000 });
@@ -46,6 +28,7 @@ test("a support file is made while one watches, and holds no secret", async () =
 });
 
 test("the raw log is there, by level and by text", async () => {
+  const { page } = eyes;
   await page.goto(stage.address("/diagnostics"));
   await page.getByText("Raw log").click();
   const log = page.getByRole("list", { name: "Raw log" });

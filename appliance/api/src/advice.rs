@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::codes;
 use crate::lookout::Noticed;
 use crate::platforms::platform;
 
@@ -25,9 +26,8 @@ const KEYFRAME_SLACK_MS: u32 = 250;
 /// Something about a stream that could be better.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Advice {
-    /// Stable: `clock_drift`, `keyframe_interval`, `keyframe_interval_platform`, `fps_unsteady`, `fps_platform`,
-    /// `b_frames_platform`, `video_bitrate_platform`, `video_bitrate_size_platform`, `audio_bitrate_platform` or `no_audio_platform`.
-    #[schema(example = "keyframe_interval")]
+    /// Stable.
+    #[schema(schema_with = crate::openapi::advice_code)]
     code: &'static str,
     /// `info` where it may be better otherwise, `warning`, or `error` where it will not work well.
     #[schema(example = "warning")]
@@ -43,6 +43,7 @@ const WARNING: &str = "warning";
 const ERROR: &str = "error";
 
 fn advice(code: &'static str, severity: &'static str, params: Value) -> Advice {
+    debug_assert!(codes::ADVICE.contains(&code), "{code} is not in the list");
     Advice { code, severity, params: params.as_object().cloned().unwrap_or_default() }
 }
 

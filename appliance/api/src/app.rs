@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
 
+use crate::codes;
 use crate::figures::Figures;
 use crate::guess::Guesses;
 use crate::jobs::Jobs;
@@ -22,8 +23,11 @@ use crate::logbook::Logbook;
 use crate::lookout::Lookout;
 use crate::notify::Notifier;
 use crate::problem::{Code, Problem};
+use crate::resources::status::Sources;
 use crate::sockets::Sockets;
+use crate::upload::Upload;
 use crate::vitals::Vitals;
+use crate::writes::Writes;
 
 /// How the API is set up.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +42,8 @@ pub struct ApiConfig {
     pub input_limits: InputLimits,
     /// Whether the set-up may come from the network without a code: on the box's image, never on a shared machine.
     pub claim_from_lan: bool,
+    /// Where what the system has to do is left for it; `None`: there is nobody who would do it.
+    pub system_dir: Option<PathBuf>,
     /// Whether somebody with a hand on the box has asked, at this start, to be let in without the password.
     pub password_reset: bool,
     /// The names for which `${NAME}` has a value, so that a misspelt one is found when it is written.
@@ -105,12 +111,12 @@ pub(crate) struct Shared {
     reset_until: Mutex<Option<Instant>>,
     pub(crate) counters: Counters,
     pub(crate) figures: Figures,
+    pub(crate) upload: Upload,
     pub(crate) lookout: Arc<Lookout>,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) notifier: Notifier,
-    /// Held from a write to the store until the engine has it: two changes reach both in the same order.
-    pub(crate) writes: tokio::sync::Mutex<()>,
+    pub(crate) writes: Arc<Writes>,
     /// Held while a password is hashed or checked.
     pub(crate) hashing: Hashing,
     /// Held while the list of known devices is changed.
@@ -129,13 +135,14 @@ impl Api {
         let box_name: Option<String> = store.setting("boxName")?;
         let hosts = Hosts::new(&config, box_name.as_deref());
         let box_name = box_name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        let lookout = Arc::new(Lookout::new(&store)?);
-        let (jobs, vitals) = (Arc::new(Jobs::new(&store)?), Arc::<Vitals>::default());
+        let (lookout, jobs) = (Arc::new(Lookout::new(&store)?), Arc::new(Jobs::new(&store)?));
+        let sources = Sources { lookout, jobs, ..Sources::default() };
+        let Sources { lookout, jobs, vitals, writes } = sources.clone();
         let notifier = Notifier::default();
         store.listen(notifier.listener());
         let shared = Shared {
             identity: watch::Sender::new(Identity { box_name, claimed: store.claimed()? }),
-            live: Live::new(&engine.snapshot(), lookout.clone(), jobs.clone(), vitals.clone()),
+            live: Live::new(&engine.snapshot(), sources),
             guesses: Guesses::default(),
             sockets: Sockets::default(),
             hosts,
@@ -143,11 +150,12 @@ impl Api {
             reset_until: Mutex::new(config.password_reset.then(|| Instant::now() + RESET_TIME)),
             counters: Counters::default(),
             figures: Figures::default(),
+            upload: Upload::new(&store)?,
             lookout,
             jobs,
             vitals,
             notifier,
-            writes: tokio::sync::Mutex::default(),
+            writes,
             hashing: Hashing::default(),
             devices: Mutex::default(),
             started: Instant::now(),
@@ -243,6 +251,7 @@ impl Shared {
 
     /// Stores an event. What hangs on it being there waits for this.
     pub(crate) async fn event(self: &Arc<Self>, event: NewEvent) -> Result<(), Problem> {
+        debug_assert!(codes::EVENTS.contains(&event.code.as_str()), "{} is not in the list", event.code);
         self.db(move |store| store.append_events(&[event]).map(|_| ())).await
     }
 

@@ -1,7 +1,7 @@
 //! What a switch to a profile would change, row by row.
 
 use brookbox_relay::{DestinationState, Snapshot};
-use brookbox_store::{Destination, Input, Profile};
+use brookbox_store::{Destination, Input, Profile, StartMode};
 use brookbox_vault::same;
 use secrecy::SecretString;
 use serde::Serialize;
@@ -71,21 +71,36 @@ pub(crate) struct FieldChange {
 const CONNECTION: [&str; 8] = ["platform", "url", "backupUrl", "key", "username", "password", "output", "allowLocal"];
 
 /// All rows: first those of the profile in its order, then those that it does not know. `snapshot` says what is connected.
-pub(crate) fn rows(profile: &Profile, now: &[Destination], inputs: &[Input], snapshot: &Snapshot) -> Vec<ProfileRow> {
+/// Only who `may_allow` gets more of what is in the own network.
+pub(crate) fn rows(
+    profile: &Profile,
+    now: &[Destination],
+    inputs: &[Input],
+    snapshot: &Snapshot,
+    may_allow: bool,
+) -> Vec<ProfileRow> {
     let connected = |id: &str| {
         use DestinationState as S;
         let state = snapshot.destinations.get(id).map(|destination| destination.state);
         matches!(state, Some(S::Connecting | S::Live | S::Slow | S::Retrying))
     };
-    let of_profile = profile.destinations.iter().map(|wanted| {
-        let there = now.iter().find(|there| there.id == wanted.id);
-        let fields = there.map(|there| differences(there, wanted)).unwrap_or_default();
+    let of_profile = profile.destinations.iter().map(|stored| {
+        let there = now.iter().find(|there| there.id == stored.id);
+        let mut wanted = stored.clone();
+        if !may_allow {
+            allow_no_more(&mut wanted, there);
+        }
+        let fields = there.map(|there| differences(there, &wanted)).unwrap_or_default();
         let change = match there {
             None => Change::Add,
             Some(_) if fields.is_empty() => Change::Same,
             Some(_) => Change::Edit,
         };
-        let ends = |field: &FieldChange| CONNECTION.contains(&field.field) || field.field == "enabled";
+        let ends = |field: &FieldChange| match field.field {
+            // A sound check that stays private begins: nobody has pressed *Start sending*.
+            "startMode" => wanted.start_mode == StartMode::Manual && !snapshot.broadcast.started,
+            field => CONNECTION.contains(&field) || field == "enabled",
+        };
         let input_is_there = inputs.iter().any(|input| input.id == wanted.input());
         let locked_out = !wanted.allow_local
             && [&wanted.url, &wanted.backup_url].into_iter().flatten().any(|url| target::is_local(url));
@@ -100,7 +115,7 @@ pub(crate) fn rows(profile: &Profile, now: &[Destination], inputs: &[Input], sna
                 .then(|| format!("It takes the output {}, and there is no such input.", wanted.output)),
             note: locked_out.then(|| "Its address is in the own network, which an owner has to allow.".to_owned()),
             done: false,
-            wanted: wanted.clone(),
+            wanted,
         }
     });
     let unknown = now.iter().filter(|there| profile.destinations.iter().all(|known| known.id != there.id));
@@ -121,6 +136,11 @@ pub(crate) fn rows(profile: &Profile, now: &[Destination], inputs: &[Input], sna
         }
     });
     of_profile.chain(unknown).collect()
+}
+
+/// What only an owner may allow stays as it is now.
+pub(crate) fn allow_no_more(wanted: &mut Destination, now: Option<&Destination>) {
+    wanted.allow_local &= now.is_some_and(|now| now.allow_local);
 }
 
 fn differences(now: &Destination, then: &Destination) -> Vec<FieldChange> {

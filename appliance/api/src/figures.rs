@@ -35,6 +35,13 @@ impl Sample {
         Self([pack(bitrate), pack(queue), pack(rtt), pack(dropped)])
     }
 
+    /// Mean number of programs that wanted to run; °C.
+    pub(crate) fn of_board(load: Option<f64>, temperature: Option<f64>) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+        let hundredths = load.map(|load| (load * 100.0).round() as u64);
+        Self::new(hundredths, None, temperature.filter(|degrees| *degrees >= 0.0), None)
+    }
+
     fn get(self, place: usize) -> Option<u64> {
         self.0.get(place).copied().filter(|value| *value != GAP).map(u64::from)
     }
@@ -52,8 +59,21 @@ impl Sample {
         self.get(2).map(|tenths| f64::from(u32::try_from(tenths).unwrap_or(GAP)) / 10.0)
     }
 
+    pub(crate) fn load(self) -> Option<f64> {
+        self.get(0).map(|hundredths| f64::from(u32::try_from(hundredths).unwrap_or(GAP)) / 100.0)
+    }
+
+    pub(crate) fn temperature_c(self) -> Option<f64> {
+        self.rtt_ms()
+    }
+
     pub(crate) fn frames_dropped(self) -> Option<u64> {
         self.get(3)
+    }
+
+    fn with_frames(mut self, dropped: Option<u64>) -> Self {
+        self.0[3] = pack(dropped);
+        self
     }
 
     /// Several in one: the mean of bitrates and round trips, the longest queue, the sum of frames; of what was measured.
@@ -76,6 +96,8 @@ fn pack(value: Option<u64>) -> u32 {
 /// What a series is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Of {
+    /// The machine itself.
+    Board,
     Input(String),
     Destination(String),
 }
@@ -142,8 +164,8 @@ pub(crate) struct Newest {
 
 impl Figures {
     /// Notes what is measured in this second, counted from any beginning. Seconds that were missed are gaps; the same
-    /// second again takes the place of what was noted of it.
-    pub(crate) fn note(&self, second: u64, time: Time, snapshot: &Snapshot) {
+    /// second again takes the place of what was noted of it. `board` has the machine's load and °C.
+    pub(crate) fn note(&self, second: u64, time: Time, snapshot: &Snapshot, board: (Option<f64>, Option<f64>)) {
         let mut inner = self.lock();
         let (before, _) = inner.newest.unwrap_or((second.saturating_sub(1), time));
         let second = second.max(before);
@@ -156,22 +178,24 @@ impl Figures {
             let receiving = input.state == brookbox_relay::InputState::Receiving;
             let bitrate = receiving.then(|| input.tracks.iter().map(|track| track.bitrate_bps).sum());
             let lost = input.session.as_ref().map(|session| session.frames_lost);
-            (Of::Input(id.to_string()), bitrate, None, None, lost)
+            (Of::Input(id.to_string()), Sample::new(bitrate, None, None, None), lost)
         });
         let destinations = snapshot.destinations.iter().map(|(id, d)| {
             let dropped = d.bitrate_bps.is_some().then_some(d.frames_dropped);
-            (Of::Destination(id.to_string()), d.bitrate_bps, d.queue_ms, d.rtt_ms, dropped)
+            (Of::Destination(id.to_string()), Sample::new(d.bitrate_bps, d.queue_ms, d.rtt_ms, None), dropped)
         });
-        let all: Vec<_> = inputs.chain(destinations).take(MOST_SERIES).collect();
+        let board = Some(Sample::of_board(board.0, board.1)).filter(|sample| *sample != Sample::NONE);
+        let board = board.map(|sample| (Of::Board, sample, None));
+        let all: Vec<_> = board.into_iter().chain(inputs).chain(destinations).take(MOST_SERIES).collect();
         inner.series.retain(|of, _| all.iter().any(|(there, ..)| there == of));
-        for (of, bitrate, queue, rtt, frames) in all {
+        for (of, sample, frames) in all {
             let series = inner.series.entry(of).or_default();
             let noted = if second == before { series.pop(second) } else { None };
             let counted = std::mem::replace(&mut series.dropped, frames);
             // A counter that begins anew counts from 0.
             let frames = frames.map(|now| counted.and_then(|counted| now.checked_sub(counted)).unwrap_or(0));
             let frames = frames.map(|frames| frames + noted.and_then(Sample::frames_dropped).unwrap_or(0));
-            series.push(second, Sample::new(bitrate, queue, rtt, frames));
+            series.push(second, sample.with_frames(frames));
         }
     }
 
@@ -233,7 +257,7 @@ mod tests {
 
     fn note(figures: &Figures, second: u64, snapshot: &Snapshot) {
         let time = i64::try_from(second).unwrap_or(i64::MAX / 1000) * 1000;
-        figures.note(second, Time::from_ms(time), snapshot);
+        figures.note(second, Time::from_ms(time), snapshot, (None, None));
     }
 
     #[test]
@@ -249,6 +273,18 @@ mod tests {
         let dropped: Vec<_> = of(&figures, false).iter().map(|sample| sample.frames_dropped()).collect();
         assert_eq!(dropped, [Some(0), Some(2), None, None, None, Some(0)]);
         assert_eq!(of(&figures, false)[0].rtt_ms(), Some(18.3));
+    }
+
+    #[test]
+    fn the_machine_has_a_series_where_something_is_measured() {
+        let figures = Figures::default();
+        for second in 1..=10 {
+            figures.note(second, Time::from_ms(0), &Snapshot::default(), (Some(0.25), Some(61.04)));
+        }
+        let Some((Of::Board, tens)) = figures.newest(true, 1, |_| true).series.pop() else { panic!("no series") };
+        assert_eq!((tens[0].load(), tens[0].temperature_c()), (Some(0.25), Some(61.0)));
+        figures.note(11, Time::from_ms(0), &Snapshot::default(), (None, None));
+        assert!(figures.newest(false, 1, |_| true).series.is_empty());
     }
 
     #[test]

@@ -49,7 +49,13 @@ pub(crate) async fn run(app: App) {
         };
         let snapshot = snapshots.borrow_and_update().clone();
         if let Some(second) = ticked {
-            app.figures.note(second, Time::now(), &snapshot);
+            app.figures.note(second, Time::now(), &snapshot, app.vitals.load_and_heat());
+            app.upload.note(Time::now(), &snapshot);
+            if let Some(save) = app.upload.save_if_due(Instant::now())
+                && let Err(problem) = app.db(save).await
+            {
+                tracing::warn!(problem = problem.code().as_str(), "what the line has carried was not written down");
+            }
         }
         recorder.note(Instant::now(), Time::now(), &snapshot);
         recorder.write(&app);

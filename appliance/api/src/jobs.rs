@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use brookbox_store::{INTERRUPTED, Job, JobFile, JobState, Role, Store, Time};
+use brookbox_vault::write_private;
 
 use crate::app::App;
 use crate::problem::{Code, Problem};
@@ -331,25 +333,14 @@ impl Progress {
 
     /// Writes the file that the job makes, whole or not at all. Blocks.
     pub(crate) fn write(&self, name: String, bytes: &[u8]) -> Result<JobFile, Stop> {
-        write_private(&self.app.jobs.path(&self.id), bytes)?;
+        let path = self.app.jobs.path(&self.id);
+        if let Some(folder) = path.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        write_private(&path, bytes)?;
         let expires_at_ms = Time::now().after(FILE_KEPT).as_ms();
         Ok(JobFile { name, bytes: bytes.len() as u64, expires_at_ms })
     }
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let new = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        remove(&new);
-    }
-    written
 }
 
 fn remove(path: &Path) {

@@ -21,13 +21,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::fields;
-use crate::jobs::Jobs;
-use crate::lookout::Lookout;
 use crate::problem::{Code, Problem};
-use crate::resources::status::{Status, changed_at_once};
+use crate::resources::status::{Sources, Status, changed_at_once};
 use crate::security::{self, Connection};
 use crate::sockets::{PER_CREDENTIAL, Place, Sockets};
-use crate::vitals::Vitals;
 
 /// How often figures are told.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,9 +47,7 @@ const INBOUND_COUNT: u32 = 100;
 pub(crate) struct Live {
     now: Mutex<Now>,
     deltas: broadcast::Sender<Utf8Bytes>,
-    lookout: Arc<Lookout>,
-    jobs: Arc<Jobs>,
-    vitals: Arc<Vitals>,
+    sources: Sources,
 }
 
 struct Now {
@@ -66,7 +61,7 @@ struct Now {
 
 impl Live {
     /// Numbers begin anywhere, so that one from before a restart is not taken for one from after it.
-    pub(crate) fn new(snapshot: &Arc<Snapshot>, lookout: Arc<Lookout>, jobs: Arc<Jobs>, vitals: Arc<Vitals>) -> Self {
+    pub(crate) fn new(snapshot: &Arc<Snapshot>, sources: Sources) -> Self {
         let mut random = [0; 4];
         let seq = match getrandom::fill(&mut random) {
             Ok(()) => u64::from(u32::from_le_bytes(random)) << 8,
@@ -74,12 +69,16 @@ impl Live {
         };
         let now = Now {
             seq,
-            status: to_value(&Status::new(seq, Time::now(), snapshot, &lookout, &jobs, &vitals)),
+            status: to_value(&Status::new(seq, Time::now(), snapshot, &sources)),
             snapshot: snapshot.clone(),
             history: VecDeque::new(),
             history_bytes: 0,
         };
-        Self { now: Mutex::new(now), deltas: broadcast::Sender::new(BEHIND), lookout, jobs, vitals }
+        Self { now: Mutex::new(now), deltas: broadcast::Sender::new(BEHIND), sources }
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// The state as it was last told; told anew first if more than figures has changed since.
@@ -98,7 +97,7 @@ impl Live {
 
     fn tell(&self, now: &mut Now, snapshot: &Arc<Snapshot>) {
         let seq = now.seq + 1;
-        let status = to_value(&Status::new(seq, Time::now(), snapshot, &self.lookout, &self.jobs, &self.vitals));
+        let status = to_value(&Status::new(seq, Time::now(), snapshot, &self.sources));
         // Never nothing: the number differs.
         let patch = fields::diff(&now.status, &status).unwrap_or_default();
         let text = Utf8Bytes::from(json!({"type": "delta", "seq": seq, "patch": patch}).to_string());
@@ -285,7 +284,7 @@ mod tests {
     }
 
     fn empty(snapshot: &Arc<Snapshot>) -> Live {
-        Live::new(snapshot, Arc::default(), Arc::default(), Arc::default())
+        Live::new(snapshot, Sources::default())
     }
 
     #[test]

@@ -24,7 +24,7 @@ const MUTED: &str = "mutedAlarms";
 /// Alarms there are.
 pub(crate) const FROZEN: &str = "frozen";
 pub(crate) const SILENT: &str = "silent";
-pub(crate) const ALARMS: [(&str, &str); 2] = [(FROZEN, FROZEN), (SILENT, SILENT)];
+pub(crate) const CODES: [&str; 2] = [FROZEN, SILENT];
 
 type Muted = BTreeMap<String, BTreeSet<String>>;
 
@@ -128,8 +128,8 @@ pub(crate) async fn run(app: App) {
             let sound = listens.then(|| attention.sound_of(&excerpt));
             attention.drift.second(excerpt.delay_ms);
             attention.note_b_frames(excerpt.b_frames);
-            let attention = attention.second(excerpt.inter_bytes.checked_div(excerpt.inter_frames), sound).await;
-            tell(&app, id, &attention).await;
+            let mut attention = attention.second(excerpt.inter_bytes.checked_div(excerpt.inter_frames), sound).await;
+            tell(&app, id, &mut attention).await;
             watched.insert(id.to_string(), attention);
         }
     }
@@ -153,6 +153,8 @@ struct Attention {
     /// Whether there was sound at all, measured or not.
     had_sound: bool,
     seconds: u32,
+    /// Alarms of which events say that they are on.
+    told: BTreeSet<&'static str>,
 }
 
 /// What was listened to.
@@ -229,7 +231,7 @@ impl Attention {
 }
 
 /// Shows what is noticed, and tells what began or ended.
-async fn tell(app: &App, input: &str, attention: &Attention) {
+async fn tell(app: &App, input: &str, attention: &mut Attention) {
     let before = lock(&app.lookout.inputs).get(input).cloned().unwrap_or_default();
     let mut noticed = Noticed {
         peak_dbfs: attention.peak,
@@ -243,7 +245,12 @@ async fn tell(app: &App, input: &str, attention: &Attention) {
             true => _ = noticed.alarms.entry(code).or_insert_with(Time::now),
             false => _ = noticed.alarms.remove(code),
         }
-        if is_on != was_on && !app.lookout.is_muted(input, code) {
+        let news = match is_on {
+            true => !was_on && !app.lookout.is_muted(input, code) && attention.told.insert(code),
+            // Who was told of the beginning is told of the end, whatever was muted meanwhile.
+            false => attention.told.remove(code),
+        };
+        if news {
             app.note(Deed::Noticed { input, alarm: code, is_on }.event(None)).await;
         }
     }

@@ -11,10 +11,10 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::access::Access;
-use crate::body;
 use crate::problem::{Code, MEDIA_TYPE, Problem};
 use crate::resources::status::Status;
 use crate::routes::{Route, table};
+use crate::{body, codes, lookout, vitals};
 
 type Schemas = BTreeMap<String, RefOr<Schema>>;
 
@@ -489,6 +489,30 @@ pub(crate) fn nullable_role() -> Schema {
 
 pub(crate) fn job_state() -> Schema {
     words(JobState::ALL).into()
+}
+
+pub(crate) fn event_code() -> Schema {
+    words(&codes::EVENTS).into()
+}
+
+pub(crate) fn advice_code() -> Schema {
+    words(&codes::ADVICE).into()
+}
+
+pub(crate) fn warning_code() -> Schema {
+    words(&codes::WARNINGS).into()
+}
+
+pub(crate) fn refusal_code() -> Schema {
+    words(&codes::REFUSALS).into()
+}
+
+pub(crate) fn alarm() -> Schema {
+    words(&lookout::CODES).into()
+}
+
+pub(crate) fn board_alarm() -> Schema {
+    words(&vitals::ALARMS).into()
 }
 
 pub(crate) fn severity() -> Schema {

@@ -60,7 +60,7 @@ pub(crate) struct Platform {
     pub(crate) sizes: Vec<Size>,
     /// Host suffixes that a redirect may lead to.
     #[serde(default)]
-    host_suffixes: Vec<String>,
+    pub(crate) host_suffixes: Vec<String>,
     /// Application that is added to an address without one.
     #[serde(skip_serializing)]
     pub(crate) append_app: Option<String>,

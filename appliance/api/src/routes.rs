@@ -117,6 +117,8 @@ pub(crate) fn table() -> Vec<Route> {
 
         route(GET, "/api/v1/inputs/{id}/alarms", Role(Viewer), alarms::get, Doc::new("Shows which alarms of an input are muted").gives::<alarms::MutedAlarms>(200)),
         route(PATCH, "/api/v1/inputs/{id}/alarms", Role(Operator), alarms::patch, Doc::new("Mutes alarms of an input").patches::<alarms::MutedAlarms>().gives::<alarms::MutedAlarms>(200)),
+        route(GET, "/api/v1/inputs/{id}/obs", Role(Owner), obs::get, Doc::new("Says whether there is something to be put back at the OBS on the computer that asks")
+            .gives::<obs::ObsKept>(200)),
         route(POST, "/api/v1/inputs/{id}/obs", Fresh(Owner), obs::set_up, Doc::new("Sets up the OBS on the computer that asks to send here")
             .takes_optional::<obs::ObsAccess>().gives::<obs::ObsDone>(200)
             .or(&[Code::ObsNotHere, Code::ObsUnreachable, Code::ObsWrongPassword, Code::ObsLive, Code::ObsUnexpected])),

@@ -1,7 +1,7 @@
 //! Events in words: one plain sentence for each code.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use brookbox_relay::{Event, EventCode};
@@ -229,6 +229,15 @@ pub(crate) enum Deed<'a> {
         alarm: &'a str,
         is_on: bool,
     },
+    /// The box got another address.
+    AddressChanged {
+        from: Ipv4Addr,
+        to: Ipv4Addr,
+    },
+    BoxRenamed {
+        from: &'a str,
+        to: &'a str,
+    },
     WatchLinkMade {
         input: &'a str,
         name: &'a str,
@@ -391,6 +400,21 @@ impl Deed<'_> {
                 let (code, sentence) = vitals::words(alarm, is_on);
                 let severity = if is_on { Severity::Warning } else { Severity::Info };
                 (code, severity, None, sentence.to_owned())
+            }
+            Self::AddressChanged { from, to } => {
+                put("from", from.to_string().into());
+                put("to", to.to_string().into());
+                let sentence = format!(
+                    "The box's address is {to} now, no longer {from}. Programs that send to the old one need the new one."
+                );
+                ("address_changed", Severity::Warning, None, sentence)
+            }
+            Self::BoxRenamed { from, to } => {
+                put("from", from.into());
+                put("to", to.into());
+                let sentence =
+                    format!("{by} renamed the box to {to}. Programs that send to {from}.local need {to}.local.");
+                ("box_renamed", Severity::Info, None, sentence)
             }
             Self::WatchLinkMade { input, name, hours } => {
                 put("name", name.into());

@@ -79,6 +79,19 @@ pub(crate) fn is_local(url: &str) -> bool {
     host.and_then(|host| literal(&host)).is_some_and(|address| reach(address) == Reach::Local)
 }
 
+/// Whether a key that may go to one of the addresses `known` may go to `url` too without being given anew: to the same host
+/// and port, or to another host of the same platform (by its `suffixes`), and never in the clear where it was encrypted.
+pub(crate) fn may_follow(url: &str, known: &[&str], suffixes: &[String]) -> bool {
+    let of_platform = |parts: &Parts<'_>| {
+        parts.known_host().is_some_and(|host| suffixes.iter().any(|suffix| host.ends_with(suffix.as_str())))
+    };
+    let Ok(to) = Parts::of(url) else { return false };
+    known.iter().filter_map(|known| Parts::of(known).ok()).any(|from| {
+        let same = from.host.eq_ignore_ascii_case(to.host) && from.port == to.port;
+        (same || (of_platform(&from) && of_platform(&to))) && (to.tls || !from.tls)
+    })
+}
+
 /// Checks a key.
 pub(crate) fn key(key: &SecretString, known: &BTreeSet<String>) -> Result<(), Wrong> {
     let text = key.expose_secret();
@@ -120,6 +133,7 @@ fn variables(text: &str, known: &BTreeSet<String>) -> Result<(), Wrong> {
 
 /// An address taken apart.
 struct Parts<'a> {
+    tls: bool,
     host: &'a str,
     /// The scheme's own if none is named.
     port: u16,
@@ -133,7 +147,7 @@ impl<'a> Parts<'a> {
             return Err(Refused::wrong("scheme", "Begin the address with `rtmp://` or `rtmps://`."));
         };
         let known = [("rtmp", 1935), ("rtmps", 443)].into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
-        let Some((_, scheme_port)) = known else {
+        let Some((scheme, scheme_port)) = known else {
             return Err(Refused::wrong("scheme", "Use an address that begins with `rtmp://` or `rtmps://`."));
         };
         if rest.contains('#') {
@@ -150,7 +164,7 @@ impl<'a> Parts<'a> {
         }
         let (host, port) = split_port(authority)?;
         check_host(host)?;
-        Ok(Self { host, port: port.unwrap_or(scheme_port), app })
+        Ok(Self { tls: scheme == "rtmps", host, port: port.unwrap_or(scheme_port), app })
     }
 
     /// The host, unless it is made of variables.

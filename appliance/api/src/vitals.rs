@@ -1,6 +1,7 @@
 //! How the machine does: heat, power, memory and disk, every ten seconds; and what a person has to know of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use utoipa::ToSchema;
 
 use crate::app::{App, blocking};
-use crate::machine::{self, Machine};
+use crate::machine::{self, Interface, Machine};
 use crate::sentences::Deed;
 
 /// Each look is a wake-up.
@@ -23,12 +24,17 @@ const DISK: u64 = 1 << 30;
 const DISK_PART: u64 = 20;
 /// Less memory than this part is little.
 const MEMORY_PART: u64 = 16;
+/// Interfaces whose addresses are remembered.
+const MOST_INTERFACES: usize = 64;
 
 /// What can be wrong with the machine.
 const HOT: &str = "hot";
 const UNDERVOLTAGE: &str = "undervoltage";
 const DISK_LOW: &str = "disk_low";
 const MEMORY_LOW: &str = "memory_low";
+
+/// All of these.
+pub(crate) const ALARMS: [&str; 4] = [HOT, UNDERVOLTAGE, DISK_LOW, MEMORY_LOW];
 
 /// What is measured of the machine. What this machine does not say is `null`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
@@ -61,8 +67,8 @@ pub(crate) struct Board {
 /// Something that is wrong with the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 struct BoardAlarm {
-    /// `hot`, `undervoltage`, `disk_low` or `memory_low`.
-    #[schema(example = "undervoltage")]
+    /// Stable.
+    #[schema(schema_with = crate::openapi::board_alarm)]
     code: &'static str,
     #[schema(value_type = String, format = DateTime)]
     since: Time,
@@ -108,6 +114,12 @@ pub(crate) struct Vitals {
 }
 
 impl Vitals {
+    /// Load and °C.
+    pub(crate) fn load_and_heat(&self) -> (Option<f64>, Option<f64>) {
+        let board = self.lock();
+        (board.load, board.temperature_c)
+    }
+
     pub(crate) fn now(&self) -> Board {
         self.lock().clone()
     }
@@ -160,11 +172,40 @@ impl Alarms {
     }
 }
 
+/// The addresses by which each interface was reached last. A cable that was pulled forgets none.
+#[derive(Debug, Default)]
+struct Moves {
+    known: BTreeMap<String, BTreeSet<Ipv4Addr>>,
+}
+
+impl Moves {
+    /// Notes the addresses there are; gives an old and a new one of each interface that has none of its old ones left. Only
+    /// IPv4: those of IPv6 change by themselves, and nobody types them into a program.
+    fn note(&mut self, network: &[Interface]) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+        let mut moved = Vec::new();
+        for Interface { name, addresses, .. } in network {
+            let now = addresses.iter().filter_map(|address| address.parse().ok());
+            let now: BTreeSet<Ipv4Addr> = now.filter(|address: &Ipv4Addr| !address.is_link_local()).collect();
+            let Some(&to) = now.first() else { continue };
+            let before = self.known.insert(name.clone(), now.clone()).unwrap_or_default();
+            if let Some(&from) = before.first().filter(|_| before.is_disjoint(&now)) {
+                moved.push((from, to));
+            }
+        }
+        // Interfaces come and go where programs make them.
+        while self.known.len() > MOST_INTERFACES {
+            self.known.pop_first();
+        }
+        moved
+    }
+}
+
 /// Looks at the machine now and then. Ends with the program.
 pub(crate) async fn run(app: App) {
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut alarms = Alarms::default();
+    let mut moves = Moves::default();
     loop {
         tick.tick().await;
         let looked = app.clone();
@@ -175,6 +216,9 @@ pub(crate) async fn run(app: App) {
         *app.vitals.lock() = board;
         for (alarm, is_on) in changed {
             app.note(Deed::BoxNoticed { alarm, is_on }.event(None)).await;
+        }
+        for (from, to) in moves.note(&machine.network) {
+            app.note(Deed::AddressChanged { from, to }.event(None)).await;
         }
     }
 }
@@ -195,6 +239,24 @@ mod tests {
         assert_eq!((look(true), look(false), look(true)), (vec![], vec![], vec![]));
         assert_eq!((look(false), look(false)), (vec![], vec![]));
         assert_eq!(look(false), [(UNDERVOLTAGE, false)]);
+    }
+
+    #[test]
+    fn an_address_has_changed_when_no_old_one_is_left() {
+        let mut moves = Moves::default();
+        let mut note = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(ToString::to_string).collect();
+            let interface = Interface { name: "eth0".into(), up: true, speed_mbps: None, addresses };
+            moves.note(&[interface]).into_iter().map(|(from, to)| format!("{from} {to}")).collect::<Vec<_>>()
+        };
+        let nothing = Vec::<String>::new();
+        assert_eq!(note(&["192.168.1.5", "fe80::1"]), nothing, "the first one is no change");
+        assert_eq!(note(&[]), nothing, "the cable was pulled");
+        assert_eq!(note(&["169.254.7.7"]), nothing, "no address came");
+        assert_eq!(note(&["192.168.1.5"]), nothing, "the same again");
+        assert_eq!(note(&["10.0.0.9"]), ["192.168.1.5 10.0.0.9"]);
+        assert_eq!(note(&["10.0.0.9", "10.0.0.10"]), nothing);
+        assert_eq!(note(&["10.0.0.10"]), nothing, "by this one it was reached before");
     }
 
     #[test]

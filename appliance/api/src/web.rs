@@ -1,5 +1,6 @@
 //! The page: files from a directory, each perhaps with a compressed sibling.
 
+use std::io;
 use std::path::PathBuf;
 
 use axum::body::Body;
@@ -70,7 +71,10 @@ async fn serve(dir: &PathBuf, request: Request) -> Response {
     match files.try_call(request).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
-            tracing::warn!(%error, "a file of the page cannot be read");
+            // What is not there is most often a page of the page's own.
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(%error, "a file of the page cannot be read");
+            }
             Problem::new(Code::NotFound).into_response()
         }
     }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{PASSWORD, TestBox};
+use common::{PASSWORD, TestBox, eventually};
 use serde_json::json;
 
 #[tokio::test]
@@ -32,6 +32,30 @@ async fn a_box_is_claimed_once() {
         after.body,
         json!({"claimed": true, "boxName": "river-street", "language": "en", "codeNeeded": false, "https": null, "passwordResetLeftS": null})
     );
+}
+
+#[tokio::test]
+async fn a_claim_brings_the_time_zone_along() {
+    let claim = |zone: &str| json!({"username": "mara", "password": PASSWORD, "timeZone": zone});
+    let folder = tempfile::tempdir().unwrap();
+    let system = folder.path().join("system");
+    let test_box = TestBox::start_with(|config| config.system_dir = Some(system.clone())).await;
+    let mut client = test_box.client();
+    for odd in ["", "../../etc/passwd", "/etc/passwd", "Europe//Berlin", "Europe/Ber lin", "-x", &"a".repeat(65)] {
+        assert_eq!(client.post("/api/v1/setup", claim(odd)).await.code(), "invalid", "{odd}");
+    }
+    assert_eq!(client.post("/api/v1/setup", claim("America/Port-au-Prince")).await.status, 201);
+    let stored: Option<String> = test_box.store.setting("timeZone").unwrap();
+    assert_eq!(stored.as_deref(), Some("America/Port-au-Prince"));
+    assert_eq!(std::fs::read_to_string(system.join("timezone")).unwrap(), "America/Port-au-Prince\n");
+
+    // The one of brookbox.toml was chosen by hand.
+    let test_box = TestBox::start_with(|config| config.system_dir = Some(folder.path().join("other"))).await;
+    test_box.store.put_setting("timeZone", &"UTC").unwrap();
+    let mut client = test_box.client();
+    assert_eq!(client.post("/api/v1/setup", claim("Europe/Berlin")).await.status, 201);
+    assert_eq!(test_box.store.setting::<String>("timeZone").unwrap().as_deref(), Some("UTC"));
+    assert!(!folder.path().join("other").exists());
 }
 
 #[tokio::test]
@@ -366,7 +390,12 @@ async fn the_box_has_a_name_and_a_notice() {
     let system = owner.get("/api/v1/system").await.body;
     assert_eq!((&system["version"], &system["boxName"]), (&json!("0.0.0-test"), &json!("river-street")));
     assert_eq!((&system["claim"]["address"], &system["claim"]["username"]), (&json!("127.0.0.1"), &json!("mara")));
+    let revision = async || owner.get("/api/v1/status").await.body["settingsRevision"].as_u64().unwrap();
+    let before = revision().await;
     let changed = owner.patch("/api/v1/system", json!({"boxName": "hill-road"})).await;
+    eventually("other pages are told that settings changed", async || revision().await > before).await;
+    let event = owner.get("/api/v1/events?limit=1").await.body[0].clone();
+    assert_eq!((&event["code"], &event["params"]["from"]), (&json!("box_renamed"), &json!("river-street")));
     assert_eq!((&changed.body["boxName"], &changed.body["language"]), (&json!("hill-road"), &json!("en")));
     let wrong = owner.patch("/api/v1/system", json!({"boxName": "-no-", "language": "tlh", "version": "2"})).await;
     assert_eq!(wrong.errors(), ["boxName:characters", "language:unknown_value", "version:unknown_field"]);
@@ -396,7 +425,7 @@ async fn a_write_is_done_to_its_end_whoever_waits_for_it() {
     }
     // What arrived has been begun by now.
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    common::eventually("store and engine agree", async || {
+    eventually("store and engine agree", async || {
         let stored: Vec<_> = test_box.store.destinations().unwrap().into_iter().map(|one| one.id).collect();
         let mut running: Vec<_> = test_box.engine.snapshot().destinations.keys().map(ToString::to_string).collect();
         running.sort_by_key(|id| ids.iter().position(|known| known == id));
@@ -411,7 +440,7 @@ async fn an_ended_engine_is_said_so() {
     let (test_box, owner) = TestBox::claimed().await;
     assert_eq!(owner.get("/readyz").await.body, json!({"status": "ok"}));
     test_box.engine.stop().await.unwrap();
-    common::eventually("not ready", async || owner.get("/readyz").await.code() == "engine_ended").await;
+    eventually("not ready", async || owner.get("/readyz").await.code() == "engine_ended").await;
     let new = json!({"url": "rtmp://192.0.2.7/app", "key": "k", "enabled": false});
     for (path, body) in [
         ("/api/v1/destinations", new),

@@ -90,7 +90,10 @@ async fn settings_are_kept_and_secrets_never_read_back() {
         (&answer.body["name"], &answer.body["address"], &answer.body["hasToken"]),
         (&json!("hooks.example.com"), &json!("https://hooks.example.com/…"), &json!(true))
     );
-    assert_eq!(answer.body["kinds"], json!(["destination_failed", "stream_lost", "picture_and_sound", "box"]));
+    assert_eq!(
+        answer.body["kinds"],
+        json!(["destination_failed", "stream_lost", "picture_and_sound", "box", "box_trouble"])
+    );
     let path = format!("/api/v1/notifications/{}", answer.body["id"].as_str().unwrap());
     let mut seen = answer.text;
 

@@ -61,6 +61,46 @@ async fn null_removes_what_a_destination_can_be_without() {
 }
 
 #[tokio::test]
+async fn a_key_goes_to_no_other_server_without_being_given_again() {
+    let (_test_box, owner) = TestBox::claimed().await;
+    let (path, made) = destination(&owner, json!({"url": "rtmps://live.example.com/app", "backupUrl": null})).await;
+    for (patch, errors) in [
+        (json!({"url": "rtmps://evil.example.net/app"}), vec!["key:required", "password:required"]),
+        (json!({"backupUrl": "rtmps://evil.example.net/app"}), vec!["key:required", "password:required"]),
+        (json!({"platform": "youtube", "url": null}), vec!["key:required", "password:required"]),
+        // The same server, but in the clear, or at another door.
+        (json!({"url": "rtmp://live.example.com:443/app"}), vec!["key:required", "password:required"]),
+        (json!({"url": "rtmps://live.example.com:444/app"}), vec!["key:required", "password:required"]),
+        (json!({"url": "rtmps://evil.example.net/app", "key": "another-key-abcd"}), vec!["password:required"]),
+        (json!({"url": "rtmps://evil.example.net/app", "password": "p", "username": "u"}), vec!["key:required"]),
+        (json!({"url": "rtmps://evil.example.net/app", "username": null}), vec!["key:required"]),
+    ] {
+        let answer = owner.patch(&path, patch.clone()).await;
+        assert_eq!((answer.status, answer.errors()), (422, errors.into_iter().map(str::to_owned).collect()), "{patch}");
+    }
+    assert_eq!(owner.get(&path).await.body, made, "nothing has changed");
+    for patch in [
+        json!({"url": "rtmps://LIVE.example.com:443/other"}),
+        json!({"backupUrl": "rtmps://live.example.com/app"}),
+        json!({"url": "rtmp://other.example.com/app", "backupUrl": null, "username": null, "key": "another-key-abcd"}),
+        json!({"url": "rtmps://other.example.com:1935/app"}),
+    ] {
+        let answer = owner.patch(&path, patch.clone()).await;
+        assert_eq!(answer.status, 200, "{patch}: {answer:?}");
+    }
+    let (path, _) = destination(
+        &owner,
+        json!({"platform": "twitch", "url": "rtmps://live-fra.twitch.tv/app",
+        "backupUrl": null, "username": null, "password": null}),
+    )
+    .await;
+    let within = owner.patch(&path, json!({"url": "rtmps://live-ams.twitch.tv/app"})).await;
+    assert_eq!(within.status, 200, "another server of the same platform: {within:?}");
+    let posing = owner.patch(&path, json!({"platform": "custom", "url": "rtmps://evil.twitch.tv/app"})).await;
+    assert_eq!(posing.errors(), ["key:required"], "only while it is that platform");
+}
+
+#[tokio::test]
 async fn null_is_refused_by_everything_else_that_takes_patches() {
     let (test_box, owner) = TestBox::claimed().await;
     test_box.somebody(Role::Viewer);
@@ -127,6 +167,7 @@ async fn an_address_that_is_not_touched_is_not_judged_again() {
             "{patch}"
         );
     }
-    let answer = owner.patch(&path, json!({"url": "rtmp://192.0.2.9/app", "backupUrl": null})).await;
+    let change = json!({"url": "rtmp://192.0.2.9/app", "backupUrl": null, "key": "another-key-abcd", "username": null});
+    let answer = owner.patch(&path, change).await;
     assert_eq!((answer.status, &answer.body["name"]), (200, &json!("Club 2")), "{answer:?}");
 }

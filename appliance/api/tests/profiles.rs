@@ -149,10 +149,70 @@ async fn what_stays_the_same_goes_on_undisturbed() {
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(session().expect("it still arrives there"), before);
     assert!(live().await);
+    let on_air = async || owner.get("/api/v1/status").await.body["onAirSince"].clone();
+    let since = on_air().await;
     owner.post(&format!("/api/v1/destinations/{club}/off"), json!({})).await;
     let compared = owner.get(&format!("{sunday}/compare")).await;
     assert_eq!(changes(&compared), ["Club change enabled", "Other same"]);
+    assert!(since.is_string());
+    assert_eq!(on_air().await, since, "one switch is no end of the broadcast");
     publishing.abort();
+}
+
+/// Start mode `manual` ends what *Start sending* did not begin, and the comparison says so.
+#[tokio::test]
+async fn a_start_mode_that_ends_a_connection_says_so() {
+    let (test_box, owner) = TestBox::claimed().await;
+    let (there, _) = TestBox::claimed().await;
+    let key = there.store.input("main").unwrap().key;
+    let url = format!("rtmp://127.0.0.1:{}/live", there.engine.rtmp().port());
+    let to_there = json!({"url": url, "key": key.expose_secret(), "allowLocal": true, "startMode": "manual"});
+    let club = destination(&owner, "Club", to_there).await;
+    let manual = profile(&owner, "Manual").await;
+    owner.patch(&format!("/api/v1/destinations/{club}"), json!({"startMode": "withStream"})).await;
+    let own_key = test_box.store.input("main").unwrap().key;
+    let rtmp = test_box.engine.rtmp();
+    let publishing = tokio::spawn(async move { publish(rtmp, own_key.expose_secret(), 100, video(2_000)).await });
+    let state = async || owner.get("/api/v1/status").await.body["destinations"][&club]["state"].clone();
+    eventually("it is live", async || state().await == "live").await;
+    let compared = owner.get(&format!("{manual}/compare")).await;
+    assert_eq!(
+        (changes(&compared), &compared.body["rows"][0]["interrupts"]),
+        (vec!["Club change startMode".into()], &json!(true))
+    );
+    owner.post("/api/v1/broadcast/start", json!({})).await;
+    let compared = owner.get(&format!("{manual}/compare")).await;
+    assert_eq!(compared.body["rows"][0]["interrupts"], false, "it has been started");
+    publishing.abort();
+}
+
+#[tokio::test]
+async fn an_operator_allows_nothing_by_a_profile() {
+    let (test_box, owner) = TestBox::claimed().await;
+    let operator = test_box.somebody(Role::Operator);
+    let club = destination(&owner, "Club", json!({"url": "rtmp://127.0.0.1/app", "allowLocal": true})).await;
+    let gone = destination(&owner, "Gone", json!({"url": "rtmp://127.0.0.1/app", "allowLocal": true})).await;
+    let local = profile(&owner, "Local").await;
+    let path = format!("/api/v1/destinations/{club}");
+    owner.patch(&path, json!({"url": "rtmp://192.0.2.7/app", "allowLocal": false, "key": "canary-key-Club"})).await;
+    owner.delete(&format!("/api/v1/destinations/{gone}")).await;
+    let compared = operator.get(&format!("{local}/compare")).await;
+    assert_eq!(changes(&compared), ["Club change url", "Gone add"], "as it would be if they pressed");
+    assert_eq!(operator.post(&format!("{local}/switch"), json!({})).await.status, 200);
+    let allowed = async || {
+        let all = everything(&owner).await;
+        all.as_array().unwrap().iter().map(|one| one["allowLocal"] == true).collect::<Vec<_>>()
+    };
+    assert_eq!(allowed().await, [false, false]);
+    // Neither do they by undoing what an owner did.
+    owner.post(&format!("{local}/switch"), json!({})).await;
+    assert_eq!(allowed().await, [true, true]);
+    owner.patch(&path, json!({"allowLocal": false, "url": "rtmp://192.0.2.7/app", "key": "canary-key-Club"})).await;
+    let strict = profile(&owner, "Strict").await;
+    owner.post(&format!("{local}/switch"), json!({})).await;
+    owner.post(&format!("{strict}/switch"), json!({})).await;
+    assert_eq!(operator.post("/api/v1/profiles/undo", json!({})).await.status, 200);
+    assert_eq!(allowed().await, [false, true]);
 }
 
 #[tokio::test]

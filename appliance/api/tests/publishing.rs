@@ -193,5 +193,9 @@ async fn obs_is_dialled_only_where_the_person_sits() {
         assert_eq!(owner.post(path.replace("main", "nope").as_str(), json!({})).await.status, 404);
     }
     assert!(timeout(std::time::Duration::from_millis(200), listener.accept()).await.is_err(), "nobody is dialled");
+    let kept = owner.get("/api/v1/inputs/main/obs").await;
+    assert_eq!((kept.status, &kept.body), (200, &json!({"canRestore": false})));
+    let operator = test_box.somebody(brookbox_store::Role::Operator);
+    assert_eq!(operator.get("/api/v1/inputs/main/obs").await.code(), "not_allowed");
     drop(test_box);
 }

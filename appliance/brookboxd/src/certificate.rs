@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use brookbox_store::Time;
+use brookbox_vault::write_private;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
     date_time_ymd,
@@ -286,12 +287,16 @@ impl Own {
     }
 
     fn store(&self, data_dir: &Path, certificate: &str) -> io::Result<()> {
-        let key = data_dir.join(KEY);
-        if fs::read(&key).ok().as_deref() != Some(self.pem.as_bytes()) {
-            write(&key, self.pem.as_bytes())?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = data_dir.join(name);
+            let located = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            write_private(&path, bytes).map_err(located)
+        };
+        if fs::read(data_dir.join(KEY)).ok().as_deref() != Some(self.pem.as_bytes()) {
+            write(KEY, self.pem.as_bytes())?;
         }
-        write(&data_dir.join(CERTIFICATE), certificate.as_bytes())?;
-        write(&data_dir.join(ABOUT), &serde_json::to_vec(&self.contents)?)
+        write(CERTIFICATE, certificate.as_bytes())?;
+        write(ABOUT, &serde_json::to_vec(&self.contents)?)
     }
 }
 
@@ -388,19 +393,6 @@ fn private_key(path: &Path, problems: &mut Vec<String>) -> Option<Arc<str>> {
     None
 }
 
-/// Writes a file for this user alone, whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let write = || {
-        let unfinished = path.with_extension("new");
-        let _ = fs::remove_file(&unfinished);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-        file.write_all(bytes).and_then(|()| file.sync_all())?;
-        fs::rename(&unfinished, path)?;
-        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-}
-
 fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -487,7 +479,7 @@ mod tests {
     fn what_cannot_be_stored_is_shown_and_stored_later() {
         let dir = tempfile::tempdir().unwrap();
         // What is in the way of an unfinished file, as a full disk would be.
-        let in_the_way = ["tls-key.new", "tls-certificate.new"].map(|name| dir.path().join(name));
+        let in_the_way = ["tls-key.pem.new", "tls-certificate.pem.new"].map(|name| dir.path().join(name));
         in_the_way.iter().for_each(|path| fs::create_dir(path).unwrap());
         let (shown, problems) = load(dir.path(), "brookbox.local", &["127.0.0.1"], 10);
         assert!(!shown.is_stored() && problems.is_empty());

@@ -68,6 +68,7 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
             allowed_hosts: config.allowed_hosts.clone(),
             input_limits: config.input_limits,
             claim_from_lan: config.claim_from_lan,
+            system_dir: config.first_boot.is_some().then(|| config.data_dir.join(first_boot::FOR_THE_SYSTEM)),
             password_reset: first.reset,
             variable_names,
             version: env!("CARGO_PKG_VERSION").to_owned(),

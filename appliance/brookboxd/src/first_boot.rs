@@ -3,9 +3,6 @@
 //!
 //! What the daemon may not do itself it leaves as files in `system/` of the data directory, for the units that may.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use brookbox_board::first_boot::{self, FirstBoot};
@@ -19,7 +16,7 @@ use crate::config::Config;
 /// Where it is kept what became of `brookbox.toml`.
 const SETTING: &str = "firstBoot";
 /// Where files for the system lie, in the data directory.
-const FOR_THE_SYSTEM: &str = "system";
+pub(crate) const FOR_THE_SYSTEM: &str = "system";
 
 const TAKEN: &str = "\
 # Brookbox has read this file, and overwritten what stood in it.
@@ -109,7 +106,7 @@ fn take(
     store: &Store,
 ) -> Result<Option<String>, brookbox_store::Error> {
     for (name, text) in file.for_the_system() {
-        if let Err(error) = write(&data_dir.join(FOR_THE_SYSTEM), name, &text) {
+        if let Err(error) = brookbox_api::hand_over(&data_dir.join(FOR_THE_SYSTEM), name, &text) {
             return Ok(Some(format!("{name} cannot be handed on: {error}.")));
         }
     }
@@ -156,16 +153,6 @@ fn finish(path: &Path, problem: Option<String>, store: &Store) -> Result<Option<
     Ok(problem)
 }
 
-/// Writes a file for the system, whole or not at all.
-fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
-    fs::rename(&new, &path)?;
-    File::open(folder)?.sync_all()
-}
-
 fn name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
@@ -180,6 +167,8 @@ pub(crate) fn reset_files(named: Vec<PathBuf>, first_boot: Option<&Path>) -> Vec
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     struct Card {

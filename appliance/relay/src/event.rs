@@ -40,6 +40,9 @@ macro_rules! event_codes {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventCode { $($(#[$doc])* $name,)* }
         impl EventCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
             /// The stable code in the API.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -481,12 +481,14 @@ struct Pace {
 }
 
 impl Pace {
-    /// By how many ms of media the publisher is ahead of the clock. Measured anew every few seconds: clocks drift.
+    /// By how many ms of media the publisher is ahead of the clock. Measured anew every few seconds: clocks drift. What a
+    /// pause of the line held back may still come then, and is not ahead.
     fn ahead(&mut self, played: u64, now: u64) -> u64 {
         let (at, before) = *self.start.get_or_insert((now, played));
         let (passed, sent) = (now.saturating_sub(at), played.saturating_sub(before));
         if passed > PACE_MS {
-            self.start = Some((now, played));
+            let late = passed.saturating_sub(sent).min(PACE_MS);
+            self.start = Some((now, played + late));
         }
         sent.saturating_sub(passed)
     }
@@ -530,6 +532,10 @@ mod tests {
         // 1 % fast for a day.
         let most = (0..864_000).map(|tenth| pace.ahead(5_000 + tenth * 101, tenth * 100)).max();
         assert!(most.is_some_and(|ms| ms < 200), "{most:?}");
+        let mut pace = Pace::default();
+        assert_eq!((pace.ahead(0, 0), pace.ahead(9_000, 9_000)), (0, 0));
+        assert_eq!(pace.ahead(9_000, 15_000), 0, "a pause of the line");
+        assert_eq!(pace.ahead(15_000, 15_100), 0, "and what it held back");
         let mut pace = Pace::default();
         assert_eq!(pace.ahead(0, 0), 0);
         assert_eq!(pace.ahead(60_000, 1_000), 59_000);

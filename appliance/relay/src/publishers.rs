@@ -118,6 +118,7 @@ impl Engine {
         Programme::end(programme, now);
         let others = self.inputs.borrow().values().any(|s| s.programme.is_some());
         if !others {
+            self.on_air_since.set(None);
             if ending == Ending::Lost && self.broadcast.get().stopped {
                 self.resumes_until.set(now + STOPPED_MS);
             } else {

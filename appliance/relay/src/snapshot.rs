@@ -52,8 +52,9 @@ impl Engine {
             }
             snapshot.destinations.insert(id.clone(), view.status(&wish.config));
         }
-        // A destination that reconnects does not begin the broadcast anew.
-        let since = if sending { self.on_air_since.get().or(on_air) } else { None };
+        // Neither a destination that reconnects nor one that is switched off and on begins the broadcast anew.
+        let goes_on = !snapshot.broadcast.stopped && inputs.values().any(|slot| slot.programme.is_some());
+        let since = if sending || goes_on { self.on_air_since.get().or(on_air) } else { None };
         self.on_air_since.set(since);
         snapshot.on_air_since = since.map(rfc3339);
         snapshot

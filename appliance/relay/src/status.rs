@@ -10,8 +10,8 @@ use crate::Id;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// Since when the broadcast has been on air, RFC 3339: from the first destination that went live until nothing is to
-    /// be sent any more. A reconnect does not begin it anew.
+    /// Since when the broadcast has been on air, RFC 3339: from the first destination that went live to *Stop sending* or
+    /// the end of the programme. Neither a reconnect nor a destination's switch begins it anew.
     pub on_air_since: Option<String>,
     /// By input id.
     pub inputs: BTreeMap<Id, InputStatus>,
@@ -118,7 +118,7 @@ pub struct TrackStatus {
     pub sample_rate: Option<u32>,
     /// 5 s mean, bit/s.
     pub bitrate_bps: u64,
-    /// Time between the last two keyframes, ms.
+    /// Time between the last two keyframes, or since the last one if that is longer, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyframe_interval_ms: Option<u32>,
     /// Whether composition offsets were seen.

@@ -12,6 +12,8 @@ const MAX_TRACKS: usize = 16;
 const RATE_FRAMES: usize = 121;
 /// Keyframes or sound frames that are looked at for what a configuration record leaves out.
 const LOOKS: u8 = 8;
+/// A first group that goes on for longer, ms, is told: nobody asks for keyframes as seldom.
+const LONG_GROUP_MS: u64 = 4_000;
 /// Seconds over which bitrates are taken.
 const MEAN_S: u64 = 5;
 
@@ -217,6 +219,16 @@ impl Track {
         (steps >= 8 && last > first).then(|| (last - first) as f64 / steps as f64)
     }
 
+    /// Time between keyframes, ms: between the last two, or since the last one if that is longer already. Of the first group
+    /// nothing is said before it is long.
+    fn keyframe_interval(&self) -> Option<u64> {
+        let open = self.times.back()?.saturating_sub(self.newest_key?);
+        match self.keyframe_interval {
+            Some(last) => Some(last.max(open)),
+            None => Some(open).filter(|open| *open > LONG_GROUP_MS),
+        }
+    }
+
     fn status(&self, now: u64) -> TrackStatus {
         let mut status = TrackStatus {
             kind: match self.media {
@@ -243,7 +255,7 @@ impl Track {
         }
         if self.media == Media::Video {
             status.fps = self.frame_ms().map(|ms| (100_000.0 / ms).round() / 100.0);
-            status.keyframe_interval_ms = self.keyframe_interval.and_then(|ms| u32::try_from(ms).ok());
+            status.keyframe_interval_ms = self.keyframe_interval().and_then(|ms| u32::try_from(ms).ok());
             // What was seen counts more than what the headers allow.
             status.b_frames = if self.b_frames { Some(true) } else { status.b_frames.or(Some(false)) };
         }
@@ -311,6 +323,22 @@ mod tests {
         assert_eq!(status.keyframe_interval_ms, Some(1001));
         assert_eq!(status.b_frames, Some(false));
         assert_eq!(tracks.frames_lost(), 2);
+    }
+
+    #[test]
+    fn a_group_without_end_is_a_long_interval() {
+        let mut tracks = Tracks::default();
+        let mut note = |key: bool, second: u64| {
+            tracks.note(Media::Video, if key { KEY } else { INTER }, second * 1000, second * 1000);
+            tracks.status(second * 1000)[0].keyframe_interval_ms
+        };
+        assert_eq!(note(true, 0), None);
+        assert_eq!(note(false, 4), None, "it may still end");
+        assert_eq!(note(false, 5), Some(5_000));
+        assert_eq!(note(true, 6), Some(6_000));
+        assert_eq!(note(true, 8), Some(2_000));
+        assert_eq!(note(false, 9), Some(2_000));
+        assert_eq!(note(false, 30), Some(22_000), "keyframes came, and come no more");
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! The machine key: 32 random bytes in a file of their own, or from systemd.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::{Error, write_private};
 
 /// Name of the key file in the data directory.
 pub const KEY_FILE: &str = "machine-key";
@@ -141,29 +141,22 @@ fn read_key(file: &File, path: &Path) -> Result<Zeroizing<[u8; KEY_LEN]>, Error>
     Ok(bytes)
 }
 
-/// Makes the key file whole or not at all: written beside its place, synced, renamed, and the directory synced. The
-/// lock on the directory keeps two processes from each making one.
+/// Makes the key file whole or not at all. The lock on the directory keeps two processes from each making one.
 fn create(path: &Path) -> Result<(), Error> {
     let io = |source| Error::KeyIo { path: path.to_owned(), source };
     let dir = path.parent().unwrap_or(Path::new("."));
-    let dir = Flock::lock(File::open(dir).map_err(io)?, FlockArg::LockExclusive).map_err(|(_, e)| io(e.into()))?;
+    let _lock = Flock::lock(File::open(dir).map_err(io)?, FlockArg::LockExclusive).map_err(|(_, e)| io(e.into()))?;
     if path.try_exists().map_err(io)? {
         return Ok(());
     }
     let mut bytes = Zeroizing::new([0; KEY_LEN]);
     getrandom::fill(&mut *bytes)?;
-    let unfinished = path.with_extension("new");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(io)?;
-    file.write_all(&*bytes).and_then(|()| file.sync_all()).map_err(io)?;
-    fs::rename(&unfinished, path).and_then(|()| dir.sync_all()).map_err(io)
+    write_private(path, &*bytes).map_err(io)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -16,6 +16,7 @@
 
 mod error;
 pub mod export;
+mod file;
 mod key;
 pub mod password;
 mod seal;
@@ -23,6 +24,7 @@ mod token;
 
 pub use error::Error;
 pub use export::{Export, ExportError, MOST_EXPORT};
+pub use file::write_private;
 pub use key::{KEY_FILE, KEY_LEN, KeyOrigin, KeyPlaces, MachineKey};
 pub use password::PasswordHash;
 pub use seal::{Context, Vault};

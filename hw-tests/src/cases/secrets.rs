@@ -1,7 +1,9 @@
 //! A secret is nowhere to be seen: canaries are put in everywhere and looked for everywhere.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
@@ -12,10 +14,11 @@ use crate::daemon::{Daemon, Options, PASSWORD};
 use crate::fault::{self, Fault, Faulty};
 use crate::media::Clip;
 use crate::peers::ffmpeg::Publisher;
+use crate::process;
 use crate::runner::Case;
 use crate::tap::Tap;
 use crate::text::{base64, hex};
-use crate::wait::secs;
+use crate::wait::{self, secs};
 use crate::wire::Wire;
 
 pub(super) const CASES: &[Case] = &[
@@ -108,6 +111,9 @@ fn nowhere(ctx: &Ctx) -> Result<()> {
         "/users",
         "/platforms",
         "/outputs",
+        "/system",
+        "/system/logs?limit=500",
+        "/jobs",
         "/openapi.json",
         "/setup",
     ];
@@ -132,6 +138,7 @@ fn nowhere(ctx: &Ctx) -> Result<()> {
             }
         }
     }
+    files(&support_file(ctx, &daemon)?, &mut seen)?;
     publisher.stop()?;
     daemon.terminate()?;
     seen.push(("the log".to_owned(), daemon.process().said()));
@@ -142,6 +149,30 @@ fn nowhere(ctx: &Ctx) -> Result<()> {
     files(&daemon.data(), &mut seen)?;
     ctx.note(format!("{} answers and files searched", seen.len()));
     search(&seen)
+}
+
+/// Has a support file made and fetched, and unpacks it into a folder by somebody else's program.
+fn support_file(ctx: &Ctx, daemon: &Daemon) -> Result<PathBuf> {
+    let began = Instant::now();
+    let job = daemon.ask("POST", "/system/support-file", None)?;
+    let job = format!("/jobs/{}", job["id"].as_str().context("a job has an id")?);
+    let job = wait::until(secs(15), "the support file", || {
+        let job = daemon.ask("GET", &job, None)?;
+        Ok((job["state"] != "running").then_some(job))
+    })?;
+    ensure!(job["state"] == "done", "{job}");
+    ctx.note(format!("support file of {} bytes in {} ms", job["file"]["bytes"], began.elapsed().as_millis()));
+    let (zip, folder) = (ctx.dir.join("support.zip"), ctx.folder("support")?);
+    let path = job["file"]["path"].as_str().context("its path")?;
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "-f", "--max-time", "10", "-H", &format!("cookie: {}", daemon.cookie()), "-o"]).arg(&zip);
+    process::output(curl.arg(format!("http://{}{path}", daemon.http())))?;
+    process::output(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&zip).arg(&folder))?;
+    for part in ["README.txt", "box.json", "configuration.json", "events.json", "figures.json", "log.txt"] {
+        let length = fs::metadata(folder.join(part)).with_context(|| part.to_owned())?.len();
+        ensure!(length > 0, "{part} is empty");
+    }
+    Ok(folder)
 }
 
 /// Adds every file below a folder, whatever is in it.

@@ -15,6 +15,8 @@ export type Stage = "starting" | "playing" | "again" | "unsupported" | "none";
 const AGAIN_MS = [500, 1000, 2000, 4000, 8000] as const;
 /** A picture that has not moved for so long is fetched anew, ms. */
 const STUCK_MS = 6000;
+/** Nobody has looked for a while once looks are this far apart, ms. */
+const RESTED_MS = 2500;
 
 /** Plays one address in a video element until it is closed; begins again by itself where it stops. */
 export class Engine {
@@ -24,8 +26,8 @@ export class Engine {
   #player: PlayerCore | null = null;
   #tries = 0;
   #again: ReturnType<typeof setTimeout> | undefined;
-  #watch: ReturnType<typeof setInterval> | undefined;
   #moved = { at: 0, time: -1 };
+  #looked = 0;
 
   constructor(video: HTMLVideoElement, address: string, onStage: (stage: Stage) => void) {
     this.#video = video;
@@ -36,19 +38,20 @@ export class Engine {
       return;
     }
     video.addEventListener("playing", this.#playing);
-    this.#watch = setInterval(() => this.#look(), 1000);
     this.#start();
   }
 
   close(): void {
     clearTimeout(this.#again);
-    clearInterval(this.#watch);
     this.#video.removeEventListener("playing", this.#playing);
     this.#drop();
   }
 
-  /** How much has arrived and is not shown yet, s. */
-  get behind(): number | null {
+  /**
+   * How much has arrived and is not shown yet, s. How far behind the camera that is cannot be said: FLV holds no wall clock,
+   * and the time to encode and to send comes on top.
+   */
+  get buffered(): number | null {
     const { buffered, currentTime } = this.#video;
     return buffered.length > 0 ? Math.max(0, buffered.end(buffered.length - 1) - currentTime) : null;
   }
@@ -63,8 +66,8 @@ export class Engine {
         enableStashBuffer: false,
         lazyLoad: false,
         liveSync: true,
-        liveSyncMaxLatency: 1.2,
-        liveSyncTargetLatency: 0.6,
+        liveSyncMaxLatency: 0.8,
+        liveSyncTargetLatency: 0.5,
         liveSyncPlaybackRate: 1.25,
         autoCleanupSourceBuffer: true,
         autoCleanupMaxBackwardDuration: 12,
@@ -94,12 +97,15 @@ export class Engine {
     this.#onStage("playing");
   };
 
-  #look(): void {
+  /** Begins anew where the picture has stood still; to be called once a second while somebody looks. */
+  look(): void {
     const { currentTime } = this.#video;
-    if (currentTime !== this.#moved.time) this.#moved = { at: Date.now(), time: currentTime };
-    else if (this.#player && document.visibilityState === "visible" && Date.now() - this.#moved.at > STUCK_MS) {
-      this.#restart();
-    }
+    const now = Date.now();
+    // Nobody has looked for a while: what was then says nothing.
+    const rested = now - this.#looked > RESTED_MS;
+    this.#looked = now;
+    if (currentTime !== this.#moved.time || rested) this.#moved = { at: now, time: currentTime };
+    else if (this.#player && now - this.#moved.at > STUCK_MS) this.#restart();
   }
 
   #restart(): void {

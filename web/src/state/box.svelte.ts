@@ -4,6 +4,7 @@ import type { Destination, Input, Me, Platform, SetupState, Status, System } fro
 import { type Ear, LiveLink, type Reach, type Wire } from "../live/link";
 import {
   heldWord,
+  inputOf,
   isOnAir,
   lastStateWord,
   type Place,
@@ -13,6 +14,7 @@ import {
   type Tone,
 } from "../words/destination";
 import { History, type Trail } from "./history";
+import { every } from "./tick";
 
 /** Which door the page stands at. */
 export type Phase = "asking" | "away" | "claim" | "signIn" | "in";
@@ -33,7 +35,7 @@ class Box {
   status: Status | null = $state.raw(null);
   /** When the last message came, by this device's clock, ms. */
   lastSeen: number | null = $state(null);
-  /** The box's clock as far as it is known, ms; moves once a second. */
+  /** The box's clock as far as it is known, ms; moves once a second while somebody looks. */
   now: number = $state(Date.now());
 
   inputs: readonly Input[] = $state.raw([]);
@@ -66,7 +68,7 @@ class Box {
   #listed = "";
 
   constructor() {
-    setInterval(() => (this.now = Date.now() + this.#ahead), 1000);
+    every(1, () => (this.now = Date.now() + this.#ahead));
   }
 
   /** How far the box's clock is ahead of this device's, ms. */
@@ -77,8 +79,9 @@ class Box {
   /** A destination's state in words, or what it was while the box cannot be reached. */
   stateOf(place: Place): StateWord {
     if (this.reach === "lost") return lastStateWord(place);
-    const input = this.status?.inputs[place.status.output.split("/")[0] ?? ""];
-    return input?.state === "lost" && isOnAir(place) ? heldWord() : stateWord(place, this.now);
+    const input = this.status?.inputs[inputOf(place)];
+    if (input?.state === "lost" && isOnAir(place)) return heldWord();
+    return stateWord(place, this.now, this.status?.broadcast.started);
   }
 
   /** The last minute of a row's bitrate. */

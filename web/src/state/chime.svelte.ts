@@ -1,22 +1,23 @@
+import { WRONG_KINDS, type WrongKind } from "./wrongs";
+
 const KEY = "chime";
 /** Two notes, Hz, falling: something needs a look. */
 const NOTES = [880, 587] as const;
 const NOTE_S = 0.22;
 
-/** The sound that this page makes when something goes wrong; chosen per browser. */
+/** The sound that this page makes when something goes wrong; for which kinds of it is chosen per browser. */
 class Chime {
-  #on = $state(stored());
+  #kinds = $state.raw(stored());
   #context: AudioContext | null = null;
 
-  get on(): boolean {
-    return this.#on;
+  get kinds(): WrongKind[] {
+    return this.#kinds;
   }
 
-  set on(value: boolean) {
-    this.#on = value;
+  set kinds(kinds: WrongKind[]) {
+    this.#kinds = kinds;
     try {
-      if (value) localStorage.setItem(KEY, "on");
-      else localStorage.removeItem(KEY);
+      localStorage.setItem(KEY, kinds.join(" "));
     } catch {
       // No storage: it holds until the page is loaded again.
     }
@@ -40,11 +41,12 @@ class Chime {
   }
 }
 
-function stored(): boolean {
+function stored(): WrongKind[] {
   try {
-    return localStorage.getItem(KEY) === "on";
+    const names = (localStorage.getItem(KEY) ?? "").split(" ");
+    return WRONG_KINDS.filter((kind) => names.includes(kind));
   } catch {
-    return false;
+    return [];
   }
 }
 

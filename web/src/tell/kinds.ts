@@ -11,6 +11,7 @@ export function kindNames(): Record<EventKind, string> {
     picture_and_sound: t("kind.picture_and_sound"),
     destination_trouble: t("kind.destination_trouble"),
     box: t("kind.box"),
+    box_trouble: t("kind.box_trouble"),
     stream: t("kind.stream"),
     destination_live: t("kind.destination_live"),
     refused: t("kind.refused"),
@@ -19,4 +20,10 @@ export function kindNames(): Record<EventKind, string> {
 }
 
 /** What is told if nobody chooses. */
-export const USUAL: readonly EventKind[] = ["destination_failed", "stream_lost", "picture_and_sound", "box"];
+export const USUAL: readonly EventKind[] = [
+  "destination_failed",
+  "stream_lost",
+  "picture_and_sound",
+  "box",
+  "box_trouble",
+];

@@ -11,15 +11,18 @@ export interface Arc {
 const R = 17;
 /** A part that is not well stands out of the ring. */
 const OUT = 20.5;
-/** Between neighbours, and at the seam of a lone part; rad. */
+/** Between neighbours, and at the seam of a lone part, rad; of many parts each gives up this share. */
 const GAP = 0.4;
+const GAP_SHARE = 0.4;
 
 /** One part per destination that is on, clockwise in the order of the rows, on a 48 × 48 grid. */
 export function arcs(parts: readonly Tone[]): Arc[] {
   return parts.map((tone, index) => {
     const radius = tone === "warn" || tone === "bad" ? OUT : R;
-    const angle = (n: number) => (n / parts.length) * 2 * Math.PI - Math.PI / 2;
-    const [from, to] = [angle(index) + GAP / 2, angle(index + 1) - GAP / 2];
+    const share = (2 * Math.PI) / parts.length;
+    const gap = Math.min(GAP, GAP_SHARE * share);
+    const angle = (n: number) => n * share - Math.PI / 2;
+    const [from, to] = [angle(index) + gap / 2, angle(index + 1) - gap / 2];
     const point = (a: number) => `${(24 + radius * Math.cos(a)).toFixed(2)} ${(24 + radius * Math.sin(a)).toFixed(2)}`;
     const large = to - from > Math.PI ? 1 : 0;
     return { tone, path: `M${point(from)}A${radius} ${radius} 0 ${large} 1 ${point(to)}` };

@@ -4,15 +4,15 @@ import { refusalReason } from "./refusal";
 
 /** What happened, in the reader's language; what this page does not know yet, as the box says it. */
 export function eventSentence(event: BoxEvent): string {
-  const key = `event.${event.code}`;
+  const given = event.params as Readonly<Record<string, string | number | boolean>>;
+  const key = `event.${given["unclean"] === true ? "box_restarted" : event.code}`;
   if (!knows(key)) return event.sentence;
-  const given = event.params as Readonly<Record<string, string | number>>;
   const params: Record<string, string | number> = {
     name: t("event.place"),
     program: t("event.program"),
     by: t("event.somebody"),
     peer: t("event.something"),
-    ...given,
+    ...(given as Record<string, string | number>),
     count: Number(given["count"] ?? 1),
   };
   params["peer"] = String(params["peer"]).replace(/:\d+$/, "");

@@ -20,7 +20,9 @@ const look = (tracks: Track[], over = {}, advice: Advice[] = []) => {
   return pictureCheck(input({ tracks, advice }), places);
 };
 const warnings = (...args: Parameters<typeof look>) => look(...args).filter(({ tone }) => tone === "warn");
-const advises = (code: string, params: object): Advice[] => [{ code, severity: "warning", params: params as never }];
+const advises = (code: Advice["code"], params: object): Advice[] => [
+  { code, severity: "warning", params: params as never },
+];
 
 test("a usual stream has nothing to warn of", () => {
   expect(warnings([video(), audio])).toEqual([]);
@@ -39,7 +41,7 @@ test("what platforms do not take is said with what to do", () => {
 });
 
 test("advice that this page has no words for is left out", () => {
-  expect(warnings([video(), audio], {}, advises("of_tomorrow", {}))).toEqual([]);
+  expect(warnings([video(), audio], {}, advises("of_tomorrow" as Advice["code"], {}))).toEqual([]);
 });
 
 test("a place that is off does not matter", () => {

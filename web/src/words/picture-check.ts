@@ -6,7 +6,7 @@ import { knows, t, tell } from "./i18n";
 
 /** One thing that was looked at in the stream that comes in, and what to do about it. */
 export interface Finding {
-  tone: Extract<Tone, "good" | "warn" | "quiet">;
+  tone: Tone;
   what: string;
   note?: string;
 }
@@ -27,7 +27,9 @@ export function pictureCheck(status: InputStatus, places: readonly Place[]): Fin
     ...lookAtVideo(video, status),
     ...advised(status, platforms),
     ...places.flatMap((place) => wrongCodec(video, place)),
-    ...(video?.bFrames ? [{ tone: "quiet" as const, what: t("look.bFrames"), note: t("look.bFramesNote") }] : []),
+    ...(video?.bFrames && !status.advice.some(({ code }) => code === "b_frames_platform")
+      ? [{ tone: "quiet" as const, what: t("look.bFrames"), note: t("look.bFramesNote") }]
+      : []),
     lookAtSound(audio),
   ];
 }
@@ -38,7 +40,7 @@ export function advised(
   platforms: readonly Pick<Platform, "id" | "name">[],
   only?: string,
 ): Finding[] {
-  return advice.flatMap(({ code, params }) => {
+  return advice.flatMap(({ code, severity, params }) => {
     const key = `advice.${code}`;
     const given = params as Readonly<Record<string, string | number>>;
     if (!knows(key) || (only !== undefined && given["platform"] !== only)) return [];
@@ -50,9 +52,12 @@ export function advised(
       fps: decimal(Math.round(Number(given["fps"] ?? 0) * 10) / 10),
       bitrate: say(bitrate(Number(given["most"] ?? 0))),
       ppm: Math.round(Number(given["ppm"] ?? 0)),
+      frames: Number(given["frames"] ?? 0),
+      limit: Number(given["most"] ?? 0),
     };
     const help = `advice.${code}.do`;
-    return [{ tone: "warn" as const, what: tell(key, told), ...(knows(help) && { note: tell(help, told) }) }];
+    const tone = severity === "info" ? "quiet" : "warn";
+    return [{ tone, what: tell(key, told), ...(knows(help) && { note: tell(help, told) }) }];
   });
 }
 

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
 /// Kinds, each with the events that belong to it. What stands nowhere is told to nobody: what people switch and change
 /// they know themselves.
-pub(crate) const KINDS: [(&str, &[&str]); 9] = [
+pub(crate) const KINDS: [(&str, &[&str]); 10] = [
     // A destination needs a person.
     ("destination_failed", &["destination_failed"]),
     // It mends itself, or has.
@@ -35,10 +35,24 @@ pub(crate) const KINDS: [(&str, &[&str]); 9] = [
         ],
     ),
     ("box", &["box_started", "profile_switched", "profile_undone"]),
+    // Heat, power, disk and memory.
+    (
+        "box_trouble",
+        &[
+            "box_hot",
+            "box_cooled",
+            "box_undervoltage",
+            "box_power_well",
+            "disk_low",
+            "disk_well",
+            "memory_low",
+            "memory_well",
+        ],
+    ),
 ];
 
 /// What is told if nobody says otherwise.
-pub(crate) const USUAL: [&str; 4] = ["destination_failed", "stream_lost", "picture_and_sound", "box"];
+pub(crate) const USUAL: [&str; 5] = ["destination_failed", "stream_lost", "picture_and_sound", "box", "box_trouble"];
 
 /// The kind of an event, if there is one.
 pub(crate) fn kind_of(code: &str) -> Option<&'static str> {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::body;
 use crate::fields::Fields;
-use crate::lookout::ALARMS;
+use crate::lookout::CODES;
 use crate::problem::Problem;
 
 /// Which alarms of an input are muted: they are neither shown nor told.
@@ -38,7 +38,7 @@ pub(crate) async fn patch(
         .db(move |store| {
             let input = store.input(&id)?;
             let mut fields = Fields::patched(json!({"muted": lookout.muted(&input.id)}), patch, &[])?;
-            let codes = fields.words("muted", &ALARMS).unwrap_or_default();
+            let codes = fields.words("muted", &CODES.map(|code| (code, code))).unwrap_or_default();
             fields.finish()?;
             lookout.mute(store, &input.id, &codes)?;
             Ok::<_, Problem>(lookout.muted(&input.id))

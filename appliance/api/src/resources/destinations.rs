@@ -15,6 +15,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::body;
 use crate::bridge::destination_for_engine;
+use crate::codes;
 use crate::fields::Fields;
 use crate::platforms::{self, CUSTOM, Platform};
 use crate::problem::{Code, Problem};
@@ -71,9 +72,11 @@ pub(crate) struct DestinationView {
 /// Something about a destination that is worth a look.
 #[derive(Serialize, ToSchema)]
 struct Warning {
-    /// `duplicate_key`
-    #[schema(example = "duplicate_key")]
+    /// Stable.
+    #[schema(schema_with = crate::openapi::warning_code)]
     code: &'static str,
+    /// The other destination that it is about.
+    other: String,
     message: String,
 }
 
@@ -81,7 +84,8 @@ impl DestinationView {
     /// A destination among all of them.
     fn new(destination: Destination, all: &[Destination]) -> Self {
         let warnings = all.iter().filter(|other| sends_to_the_same(&destination, other)).map(|other| Warning {
-            code: "duplicate_key",
+            code: codes::DUPLICATE_KEY,
+            other: other.id.clone(),
             message: format!(
                 "{} uses the same key at the same address; most platforms take only one of them.",
                 other.name
@@ -170,6 +174,8 @@ impl NewDestination {
         let variables = &around.app.config.variable_names;
         let allow_local = fields.flag("allowLocal").unwrap_or(false);
         let platform = read_platform(&mut fields);
+        let same_key = now.filter(|_| !fields.has("key"));
+        let same_password = now.filter(|now| !fields.has("password") && now.password.is_some());
         let key = read_key(&mut fields, now, variables);
         let rules = Rules {
             platform,
@@ -191,6 +197,20 @@ impl NewDestination {
             fields.error("url", "required", format!("Give the server's address, as in `{form}`."));
         }
         let backup_url = read_url(&mut fields, "backupUrl", &rules, kept.and_then(|kept| kept.backup_url.as_deref()));
+        if let (Some(now), Some(platform)) = (now, platform) {
+            let addresses = [if there { url.as_ref() } else { platform.url.as_ref() }, backup_url.as_ref()];
+            if !addresses.into_iter().flatten().all(|address| secrets_may_go(now, platform, address)) {
+                let message = |what| {
+                    format!("The server is another one: give the {what} again, so that it goes nowhere by itself.")
+                };
+                if same_key.is_some() {
+                    fields.error("key", "required", message("stream key"));
+                }
+                if same_password.is_some() && fields.has("username") {
+                    fields.error("password", "required", message("password"));
+                }
+            }
+        }
         let name = fields.line("name", 1..=80);
         let output = read_output(&mut fields);
         let enabled = fields.flag("enabled").unwrap_or(true);
@@ -238,6 +258,15 @@ impl NewDestination {
             to.position = position.into();
         }
     }
+}
+
+/// Whether what a destination keeps secret may go to `address`, on a `platform` that may be another one than before.
+fn secrets_may_go(now: &Destination, platform: &Platform, address: &str) -> bool {
+    let own = platforms::platform(&now.platform).and_then(|platform| platform.url.as_ref());
+    let known = [now.url.as_ref().or(own), now.backup_url.as_ref()];
+    let known: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
+    let suffixes = if platform.id == now.platform { &platform.host_suffixes[..] } else { &[] };
+    target::may_follow(address, &known, suffixes)
 }
 
 fn read_platform(fields: &mut Fields) -> Option<&'static Platform> {

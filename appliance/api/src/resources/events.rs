@@ -27,7 +27,7 @@ pub(crate) struct EventView {
     #[schema(value_type = String, format = DateTime)]
     time: Time,
     /// Stable.
-    #[schema(example = "destination_retrying")]
+    #[schema(schema_with = crate::openapi::event_code)]
     code: String,
     #[schema(schema_with = crate::openapi::severity)]
     severity: Severity,

@@ -26,10 +26,24 @@ pub(crate) struct FiguresView {
     /// Of when the last values are; of ten seconds their end.
     #[schema(value_type = String, format = DateTime)]
     until: Time,
+    /// The most that all destinations together acknowledged, mean of ten seconds, on the last seven days; bit/s.
+    upload_best_bps: Option<u64>,
+    /// The machine; `null` where it says nothing of itself, or something else was asked for.
+    board: Option<BoardFigures>,
     /// By input id.
     inputs: BTreeMap<String, InputFigures>,
     /// By destination id.
     destinations: BTreeMap<String, DestinationFigures>,
+}
+
+/// The machine's figures, taken every ten seconds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct BoardFigures {
+    /// Mean number of programs that wanted to run, over one minute.
+    load: Vec<Option<f64>>,
+    /// The hottest thermal zone, °C.
+    temperature_c: Vec<Option<f64>>,
 }
 
 /// An input's figures.
@@ -65,20 +79,30 @@ pub(crate) async fn get(State(app): State<App>, mut query: Query) -> Result<Resp
     body::long(&app, move |app| {
         let newest = app.figures.newest(coarse, limit, |of| match of {
             _ if input.is_none() && destination.is_none() => true,
+            Of::Board => false,
             Of::Input(id) => input.as_ref() == Some(id),
             Of::Destination(id) => destination.as_ref() == Some(id),
         });
-        let (mut inputs, mut destinations) = (BTreeMap::new(), BTreeMap::new());
+        let (mut board, mut inputs, mut destinations) = (None, BTreeMap::new(), BTreeMap::new());
         for (of, samples) in newest.series {
             match of {
+                Of::Board => board = Some(of_board(&samples)),
                 Of::Input(id) => _ = inputs.insert(id, of_input(&samples)),
                 Of::Destination(id) => _ = destinations.insert(id, of_destination(&samples)),
             }
         }
         let step_s = if coarse { 10 } else { 1 };
-        Ok(FiguresView { step_s, until: newest.until, inputs, destinations })
+        let upload_best_bps = app.upload.best();
+        Ok(FiguresView { step_s, until: newest.until, upload_best_bps, board, inputs, destinations })
     })
     .await
+}
+
+fn of_board(samples: &[Sample]) -> BoardFigures {
+    BoardFigures {
+        load: samples.iter().map(|sample| sample.load()).collect(),
+        temperature_c: samples.iter().map(|sample| sample.temperature_c()).collect(),
+    }
 }
 
 fn of_input(samples: &[Sample]) -> InputFigures {

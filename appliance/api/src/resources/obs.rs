@@ -127,6 +127,25 @@ pub(crate) async fn set_up(
     Ok(Json(ObsDone { version, server: Some(server), can_restore }))
 }
 
+/// What is known of the OBS at the address of whoever asks.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObsKept {
+    /// Whether what was there before it was set up is kept for *Put OBS back*.
+    can_restore: bool,
+}
+
+/// Says whether there is something to be put back.
+pub(crate) async fn get(
+    State(app): State<App>,
+    connection: Connection,
+    Path(id): Path<String>,
+) -> Result<Json<ObsKept>, Problem> {
+    let input = app.db(move |store| store.input(&id)).await?;
+    let can_restore = kept(&app, kept_under(&input.id, connection), connection).await?.is_some();
+    Ok(Json(ObsKept { can_restore }))
+}
+
 /// Puts back what was there before.
 pub(crate) async fn restore(
     State(app): State<App>,

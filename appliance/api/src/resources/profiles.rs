@@ -261,12 +261,16 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Shows row by row what a switch would change.
-pub(crate) async fn compare(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Comparison>, Problem> {
-    let shared = app.clone();
+/// Shows row by row what a switch by the same caller would change.
+pub(crate) async fn compare(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Comparison>, Problem> {
+    let (shared, by_owner) = (app.clone(), caller.role() == Some(Role::Owner));
     app.db(move |store| {
         let profile = store.profile(&id)?;
-        let rows = rows(&shared, store, &profile)?;
+        let rows = rows(&shared, store, &profile, by_owner)?;
         Ok::<_, Problem>(Comparison { id: profile.id, name: profile.name, rows })
     })
     .await
@@ -284,11 +288,11 @@ pub(crate) async fn switch(
     let chosen = fields.lines("rows", 512);
     fields.finish()?;
     let _order = app.writes.lock().await;
-    let shared = app.clone();
+    let (shared, by_owner) = (app.clone(), caller.role() == Some(Role::Owner));
     let (profile, rows) = app
         .db(move |store| {
             let profile = store.profile(&id)?;
-            let mut rows = rows(&shared, store, &profile)?;
+            let mut rows = rows(&shared, store, &profile, by_owner)?;
             if let Some(chosen) = &chosen {
                 let unknown = chosen.iter().any(|id| rows.iter().all(|row| row.destination != *id));
                 if unknown {
@@ -348,6 +352,13 @@ pub(crate) async fn undo(State(app): State<App>, caller: Caller) -> Result<Json<
                 Undone::Deleted if !is_owner => return Err(Problem::new(Code::NotAllowed)),
                 Undone::Deleted => _ = store.restore_profile()?,
                 Undone::Switched => {
+                    if !is_owner {
+                        let now = store.destinations()?;
+                        for (id, was) in &mut undo.rows {
+                            let there = now.iter().find(|there| there.id == *id);
+                            _ = was.as_mut().map(|was| difference::allow_no_more(was, there));
+                        }
+                    }
                     store.switch_destinations((&undo.profile, &undo.name), &undo.rows, Time::now())?;
                 }
             }
@@ -514,7 +525,7 @@ async fn shown(app: &App, id: String) -> Result<Json<ProfileView>, Problem> {
 }
 
 fn view(app: &App, store: &Store, profile: &Profile) -> Result<ProfileView, Problem> {
-    let rows = rows(app, store, profile)?;
+    let rows = rows(app, store, profile, true)?;
     Ok(ProfileView {
         id: profile.id.clone(),
         name: profile.name.clone(),
@@ -525,8 +536,8 @@ fn view(app: &App, store: &Store, profile: &Profile) -> Result<ProfileView, Prob
     })
 }
 
-fn rows(app: &App, store: &Store, profile: &Profile) -> Result<Vec<ProfileRow>, Problem> {
-    Ok(difference::rows(profile, &store.destinations()?, &store.inputs()?, &app.engine.snapshot()))
+fn rows(app: &App, store: &Store, profile: &Profile, by_owner: bool) -> Result<Vec<ProfileRow>, Problem> {
+    Ok(difference::rows(profile, &store.destinations()?, &store.inputs()?, &app.engine.snapshot(), by_owner))
 }
 
 async fn note(

@@ -49,8 +49,8 @@ pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Re
 pub(crate) struct Refusal {
     #[schema(example = "192.0.2.9")]
     address: String,
-    /// `bad_key`, `disabled`, `publisher_active`, `limit`, `public_address`, `blocked` or `protocol`.
-    #[schema(example = "bad_key")]
+    /// Stable.
+    #[schema(schema_with = crate::openapi::refusal_code)]
     reason: String,
     /// How often.
     count: u64,

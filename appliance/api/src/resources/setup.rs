@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::app::{App, Certificate};
+use crate::app::{App, Certificate, blocking};
 use crate::bridge;
 use crate::fields::Fields;
+use crate::handover::hand_over;
 use crate::problem::{Code, Problem};
 use crate::resources::NO_STORE;
 use crate::resources::me::{self, Me};
@@ -28,6 +29,8 @@ pub(crate) const LANGUAGES: [(&str, &str); 5] = [("en", "en"), ("de", "de"), ("e
 
 /// Where it is kept that a lost password was replaced.
 pub(crate) const RESET_SETTING: &str = "passwordReset";
+/// Where the time zone is kept.
+const ZONE_SETTING: &str = "timeZone";
 /// How long a set-up code is good for.
 const CODE_TIME: Duration = Duration::from_secs(30 * 60);
 /// Where its hash is kept.
@@ -88,6 +91,9 @@ pub(crate) struct NewOwner {
     box_name: String,
     #[schema(value_type = Option<String>, example = "en", default = "en", pattern = "^(en|de|es|fr|ja)$")]
     language: String,
+    /// As in the zone database. One that the box was given before stays.
+    #[schema(value_type = Option<String>, example = "Europe/Berlin", max_length = 64)]
+    time_zone: Option<String>,
     /// What `brookboxd setup-code` prints; needed where `codeNeeded` says so.
     #[schema(value_type = Option<String>, write_only)]
     code: Option<SecretString>,
@@ -99,6 +105,7 @@ impl NewOwner {
         let password = people::new_password(&mut fields, "password", username.as_deref());
         let box_name = box_name(&mut fields, "boxName");
         let language = fields.word("language", &LANGUAGES);
+        let time_zone = time_zone(&mut fields, "timeZone");
         let code = fields.secret("code");
         fields.finish()?;
         // `finish` returns when one of these is missing.
@@ -108,6 +115,7 @@ impl NewOwner {
             password,
             box_name: box_name.unwrap_or_else(|| "brookbox".into()),
             language: language.unwrap_or("en").into(),
+            time_zone,
             code,
         })
     }
@@ -121,6 +129,21 @@ pub(crate) fn box_name(fields: &mut Fields, name: &str) -> Option<String> {
         return Some(text);
     }
     fields.error(name, "characters", "Use letters, digits and hyphens, with a letter or digit at both ends.");
+    None
+}
+
+/// A name as in the zone database. Whether there is such a zone, the system says.
+fn time_zone(fields: &mut Fields, name: &str) -> Option<String> {
+    let text = fields.line(name, 1..=64)?;
+    let is_name = |part: &str| {
+        let mut letters = part.bytes();
+        letters.next().is_some_and(|first| first.is_ascii_alphanumeric())
+            && letters.all(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte))
+    };
+    if text.split('/').all(is_name) {
+        return Some(text);
+    }
+    fields.error(name, "characters", "Say it as in the zone database: Europe/Berlin.");
     None
 }
 
@@ -165,15 +188,15 @@ pub(crate) async fn post(
         last_seen: Some(now),
     };
     let (sign_in, secret) = people::new_sign_in(&owner.id, connection, &headers)?;
-    let claim = Claim {
-        owner: owner.clone(),
-        sign_in: Some(sign_in.clone()),
-        settings: vec![
-            ("boxName".into(), new.box_name.clone().into()),
-            ("language".into(), new.language.into()),
-            ("claim".into(), json!({"at": now, "address": connection.address(), "username": owner.username})),
-        ],
-    };
+    let mut settings = vec![
+        ("boxName".into(), new.box_name.clone().into()),
+        ("language".into(), new.language.into()),
+        ("claim".into(), json!({"at": now, "address": connection.address(), "username": owner.username})),
+    ];
+    let known: Option<String> = app.db(|store| store.setting(ZONE_SETTING)).await?;
+    let time_zone = new.time_zone.filter(|_| known.is_none());
+    settings.extend(time_zone.clone().map(|zone| (ZONE_SETTING.into(), zone.into())));
+    let claim = Claim { owner: owner.clone(), sign_in: Some(sign_in.clone()), settings };
     // The store lets one claim through, whoever else tries at the same moment.
     let claimed = app.db(move |store| store.claim(&claim)).await;
     if claimed.as_ref().err().is_none_or(|problem| problem.code() == Code::AlreadyClaimed) {
@@ -181,6 +204,9 @@ pub(crate) async fn post(
     }
     claimed?;
     app.set_box_name(&new.box_name);
+    if let Some(zone) = time_zone {
+        hand_over_zone(&app, zone).await;
+    }
     app.note(Deed::Claimed { username: &owner.username, address: connection.address() }.event(None)).await;
     settle(&app).await;
     let device = people::remember_device(&app, &owner.id, connection, &headers).await;
@@ -195,6 +221,15 @@ pub(crate) async fn post(
         Json(me),
     )
         .into_response())
+}
+
+/// The system sets its clock's zone, where there is one that does.
+async fn hand_over_zone(app: &App, zone: String) {
+    let Some(folder) = app.config.system_dir.clone() else { return };
+    let handed = blocking(move || Ok(hand_over(&folder, "timezone", &format!("{zone}\n")))).await;
+    if let Ok(Err(error)) = handed {
+        tracing::warn!(%error, "the time zone was not handed over");
+    }
 }
 
 /// `POST /setup/password`

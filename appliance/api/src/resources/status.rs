@@ -13,6 +13,7 @@ use crate::jobs::Jobs;
 use crate::lookout::{Lookout, Noticed};
 use crate::resources::jobs::JobView;
 use crate::vitals::{Board, Vitals};
+use crate::writes::Writes;
 
 /// The whole live state. Lists are objects by id. A field that is `null` may also be missing.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -39,6 +40,19 @@ pub(crate) struct Status {
     jobs: BTreeMap<String, JobView>,
     /// What is measured of the machine, every ten seconds.
     board: Board,
+    /// Another number when inputs, destinations, profiles, muted alarms or the box's name were changed: lists that were
+    /// read before are to be read again.
+    #[schema(example = 812)]
+    settings_revision: u64,
+}
+
+/// What a status is made of besides the engine's snapshot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    pub(crate) lookout: Arc<Lookout>,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) writes: Arc<Writes>,
 }
 
 /// What *Start sending* and *Stop sending* left behind.
@@ -78,7 +92,7 @@ pub(crate) struct InputStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 struct Alarm {
     /// `frozen`: the picture stands still. `silent`: there is no sound.
-    #[schema(example = "frozen")]
+    #[schema(schema_with = crate::openapi::alarm)]
     code: &'static str,
     #[schema(value_type = String, format = DateTime)]
     since: Time,
@@ -282,14 +296,8 @@ reason_codes! {
 
 impl Status {
     /// The engine's snapshot under a number and a time.
-    pub(crate) fn new(
-        seq: u64,
-        time: Time,
-        snapshot: &relay::Snapshot,
-        lookout: &Lookout,
-        jobs: &Jobs,
-        vitals: &Vitals,
-    ) -> Self {
+    pub(crate) fn new(seq: u64, time: Time, snapshot: &relay::Snapshot, sources: &Sources) -> Self {
+        let Sources { lookout, jobs, vitals, writes } = sources;
         // Named one by one, so that a field added to the engine is not forgotten here. The lists that are not part of
         // the live state have addresses of their own.
         let relay::Snapshot { on_air_since, inputs, destinations, outputs, broadcast, sessions: _, refusals: _ } =
@@ -307,6 +315,7 @@ impl Status {
             broadcast: (*broadcast).into(),
             jobs: jobs.shown().into_iter().map(|(id, job)| (id, job.into())).collect(),
             board: vitals.now(),
+            settings_revision: writes.count(),
         }
     }
 

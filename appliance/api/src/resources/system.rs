@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::app::{App, Certificate, blocking};
+use crate::auth::Caller;
 use crate::fields::Fields;
 use crate::machine::{self, Machine};
 use crate::problem::Problem;
 use crate::resources::setup::{self, LANGUAGES};
+use crate::sentences::Deed;
 use crate::{body, platforms};
 
 /// How long it is shown that a lost password was replaced.
@@ -117,11 +119,16 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Json<System>, Problem>
 }
 
 /// Changes its name or language.
-pub(crate) async fn patch(State(app): State<App>, body::Json(patch): body::Json) -> Result<Json<System>, Problem> {
+pub(crate) async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    body::Json(patch): body::Json,
+) -> Result<Json<System>, Problem> {
     let _order = app.writes.lock().await;
     let now = app.db(Stored::read).await?;
     let known = json!({"boxName": now.box_name, "language": now.language});
     let SystemChange { box_name, language } = SystemChange::read(Fields::patched(known, patch, &[])?)?;
+    let before = now.box_name.clone();
     let stored = Stored { box_name: box_name.clone(), language: language.clone(), ..now };
     app.db(move |store| {
         store.put_setting("boxName", &box_name)?;
@@ -129,6 +136,10 @@ pub(crate) async fn patch(State(app): State<App>, body::Json(patch): body::Json)
     })
     .await?;
     app.set_box_name(&stored.box_name);
+    if before != stored.box_name {
+        let deed = Deed::BoxRenamed { from: &before, to: &stored.box_name };
+        app.note(deed.event(Some(&caller.user.username))).await;
+    }
     Ok(Json(view(&app, stored)))
 }
 

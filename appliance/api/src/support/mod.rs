@@ -85,7 +85,7 @@ pub(crate) async fn make(progress: Progress) -> Result<JobFile, Stop> {
         // After the pseudonyms: what they are made from is a secret too.
         let guard = Guard::new(store)?;
         let machine = machine::look(store.path());
-        let status = Status::new(0, Time::now(), &snapshot, &began.lookout, &began.jobs, &began.vitals);
+        let status = Status::new(0, Time::now(), &snapshot, began.live.sources());
         let parts = vec![
             part("box.json", &parts::the_box(&began, &machine, store)?),
             part("configuration.json", &parts::configuration(store, &names)?),

@@ -281,6 +281,11 @@ pub(super) fn figures(app: &App, names: &Pseudonyms) -> Value {
     let of = |coarse, limit| -> (Time, Map<String, Value>) {
         let newest = app.figures.newest(coarse, limit, |_| true);
         let all = newest.series.into_iter().map(|(of, samples)| match of {
+            Of::Board => {
+                let load: Vec<_> = samples.iter().map(|sample| sample.load()).collect();
+                let temperature: Vec<_> = samples.iter().map(|sample| sample.temperature_c()).collect();
+                ("board".to_owned(), json!({ "load": load, "temperatureC": temperature }))
+            }
             Of::Input(id) => (names.of("input", &id), series(&samples)),
             Of::Destination(id) => (names.of("destination", &id), series(&samples)),
         });
