@@ -48,6 +48,10 @@ pub struct ApiConfig {
     pub logbook: Logbook,
     /// Whether the log goes to systemd's journal, which survives restarts.
     pub journal: bool,
+    /// The socket of the service that installs on a disk; `None`: this is no image.
+    pub installer: Option<PathBuf>,
+    /// A folder of what other parts of the system want a person to know.
+    pub notices: Option<PathBuf>,
 }
 
 /// Who the box is, for whoever announces it.
@@ -130,6 +134,7 @@ impl Api {
         let hosts = Hosts::new(&config, box_name.as_deref());
         let box_name = box_name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
         let lookout = Arc::new(Lookout::new(&store)?);
+        crate::install::settle(&store)?;
         let (jobs, vitals) = (Arc::new(Jobs::new(&store)?), Arc::<Vitals>::default());
         let notifier = Notifier::default();
         store.listen(notifier.listener());

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::app::{App, blocking};
 use crate::machine::{self, Machine};
+use crate::notices;
 use crate::sentences::Deed;
 
 /// Each look is a wake-up.
@@ -176,6 +177,7 @@ pub(crate) async fn run(app: App) {
         for (alarm, is_on) in changed {
             app.note(Deed::BoxNoticed { alarm, is_on }.event(None)).await;
         }
+        notices::look(&app).await;
     }
 }
 

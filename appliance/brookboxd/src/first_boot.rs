@@ -19,7 +19,7 @@ use crate::config::Config;
 /// Where it is kept what became of `brookbox.toml`.
 const SETTING: &str = "firstBoot";
 /// Where files for the system lie, in the data directory.
-const FOR_THE_SYSTEM: &str = "system";
+pub(crate) const FOR_THE_SYSTEM: &str = "system";
 
 const TAKEN: &str = "\
 # Brookbox has read this file, and overwritten what stood in it.
@@ -157,7 +157,7 @@ fn finish(path: &Path, problem: Option<String>, store: &Store) -> Result<Option<
 }
 
 /// Writes a file for the system, whole or not at all.
-fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
