@@ -13,7 +13,9 @@ from job import RUN_IN_IT  # noqa: E402
 
 
 def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both end it in order, Ctrl-C even where a shell started it in the background with that signal ignored.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     image, work = Path(sys.argv[1]), Path(sys.argv[2])
     work.mkdir(parents=True, exist_ok=True)
     disk, made_from = work / "disk.qcow2", work / "made-from"
@@ -35,8 +37,11 @@ def main():
         print("==> it has switched itself off", flush=True)
     except KeyboardInterrupt:
         print("\n==> pressing the power button …", flush=True)
-        if box.running():
-            box.power_off()
+        try:
+            if box.running():
+                box.power_off()
+        except KeyboardInterrupt:
+            print("\n==> pulling the plug", flush=True)
     except BoxError as error:
         print(f"make: {error}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ import { wordsByPlace } from "./scripts/words-by-place.ts";
 const box = process.env["BROOKBOX_URL"] ?? "http://127.0.0.1:8080";
 
 const BASE =
-  /node_modules\/svelte|src\/words\/(i18n|catalogue|format)\.ts|src\/api\/(request|problem)|src\/frame\/Lazy|src\/ui\/(Brand|Icon|icons)\.|src\/state\/(language|tick)|words-by-place$/;
+  /node_modules\/svelte|src\/words\/(i18n|catalogue|format|limits)\.ts|src\/api\/(request|problem)|src\/frame\/Lazy|src\/ui\/(Brand|Icon|icons|Judged)\.|src\/state\/(language|tick)|words-by-place$/;
 
 /** Where the parts of the first screen lie, and what of these folders is not of it. */
 const FIRST: Readonly<Record<string, readonly string[]>> = {

@@ -43,8 +43,7 @@ class ArmBox(Box):
 
     def _machine(self, machine):
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{self.ports[name]}-:{port}" for name, port in PORTS.items())
-        accelerators = [word for name in ACCELERATORS["tcg"] for word in ("-accel", name)]
-        return ["qemu-system-aarch64", "-nodefaults", *machine, *accelerators, "-smp", str(self.cpus), "-m", str(self.memory),
+        return ["qemu-system-aarch64", "-nodefaults", *machine, "-accel", ACCELERATORS["tcg"], "-smp", str(self.cpus), "-m", str(self.memory),
                 "-display", "none", "-action", "reboot=shutdown,watchdog=reset", "-device", "virtio-rng-pci",
                 "-chardev", f"file,id=console,path={self.console_path},append=on", "-serial", "chardev:console",
                 "-chardev", f"socket,id=control,path={self.control_path},server=on,wait=off",

@@ -1,10 +1,12 @@
 """A Brookbox in QEMU: starts the disk image as a machine, forwards its ports, runs commands in it, pulls its plug.
 
 Software emulation, so that it runs anywhere; an emulated machine is ten to twenty times slower than an N100. ACCEL=kvm uses
-the processor's own virtual machines, where they work; not every machine that offers them runs firmware in them.
+the processor's own virtual machines, where they work; not every machine that offers them runs firmware in them. PATIENCE=4
+waits four times as long for everything, on a machine that has other things to do; CPUS=1 wastes less of it there.
 """
 
 import base64
+import contextlib
 import ctypes
 import http.client
 import json
@@ -20,6 +22,8 @@ from pathlib import Path
 
 OVMF = Path("/usr/share/OVMF")
 PORTS = {"http": 80, "https": 443, "rtmp": 1935, "ssh": 22}
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+CPUS = int(os.environ.get("CPUS", "2"))
 ACCELERATORS = {"tcg": "tcg,thread=multi", "kvm": "kvm"}
 # A shell for tests on the second serial port. It comes from outside as a credential: the image has none of it.
 CONTROL = """[Unit]
@@ -69,11 +73,15 @@ class Box:
     """`tap`: the interface that is the other end of its cable, and `host` the address it has there; without them it is
     behind QEMU's own router, and its ports are reached by ports of this machine."""
 
-    def __init__(self, disk, work, drive="virtio", memory=1024, cpus=2, secure=False, dropins=None, control=True, extra=(),
+    def __init__(self, disk, work, drive="virtio", memory=1024, cpus=None, secure=False, dropins=None, control=True, extra=(),
                  tap=None, mac="52:54:00:12:34:56", host="127.0.0.1"):
         self.disk, self.work, self.drive = disk, Path(work), drive
-        self.memory, self.cpus, self.secure, self.extra = memory, cpus, secure, list(extra)
+        self.memory, self.secure, self.extra = memory, secure, list(extra)
+        self.cpus = cpus or CPUS
         self.dropins = dict(dropins or {})
+        if PATIENCE > 1:
+            # Else it would take a slow machine for a bad version.
+            self.dropins.setdefault("brookbox-health.service", f"[Service]\nEnvironment=BROOKBOX_HEALTH_LIMIT={round(300 * PATIENCE)}\n")
         self.control = control
         self.accel = os.environ.get("ACCEL") or "tcg"
         self.tap, self.mac, self.host = tap, mac, host
@@ -138,7 +146,7 @@ class Box:
     def settled_running(self, seconds=15):
         """Whether it is still on a little later: a machine that restarts answers no more before it is off."""
         try:
-            self.process.wait(seconds)
+            self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             return True
         return False
@@ -156,19 +164,17 @@ class Box:
 
     def wait_off(self, timeout):
         """Until it is off or restarts itself (which ends QEMU here)."""
+        timeout *= PATIENCE
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise self.error(f"still on after {timeout} s") from None
+            raise self.error(f"still on after {timeout:.0f} s") from None
 
     def wait_end(self):
         """Until it is off; why (QEMU's `ShutdownCause`): `guest-reset` is a restart, `guest-shutdown` a switching off."""
         why = None
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(str(self.qmp_path))
-            stream = s.makefile("rw")
-            stream.write('{"execute": "qmp_capabilities"}\n')
-            stream.flush()
+        with self._qmp() as stream:
+            self._ask(stream, "qmp_capabilities")
             try:
                 for line in stream:
                     message = json.loads(line)
@@ -180,21 +186,32 @@ class Box:
         return why
 
     def qmp(self, command, **arguments):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
-            s.connect(str(self.qmp_path))
-            stream = s.makefile("rw")
-            stream.readline()
-            for message in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                stream.write(json.dumps(message) + "\n")
-                stream.flush()
-                while True:
-                    answer = json.loads(stream.readline())
-                    if "event" not in answer:
-                        break
+        with self._qmp(timeout=10 * PATIENCE) as stream:
+            for name, values in (("qmp_capabilities", {}), (command, arguments)):
+                answer = self._ask(stream, name, values)
             if "error" in answer:
                 raise BoxError(f"QMP {command}: {answer['error']['desc']}")
             return answer["return"]
+
+    @contextlib.contextmanager
+    def _qmp(self, timeout=None):
+        """A connection, of which QEMU serves one at a time: it is closed however its use ends, a Ctrl-C included."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(timeout)
+            s.connect(str(self.qmp_path))
+            with s.makefile("rw") as stream:
+                stream.readline()
+                yield stream
+
+    @staticmethod
+    def _ask(stream, command, arguments=None):
+        """The answer to one command; events that come before it are passed over."""
+        stream.write(json.dumps({"execute": command, "arguments": arguments or {}}) + "\n")
+        stream.flush()
+        for line in stream:
+            if "event" not in (answer := json.loads(line)):
+                return answer
+        raise BoxError(f"QMP {command}: the machine went off")
 
     def pull_cable(self, pulled=True):
         self.qmp("set_link", name="card", up=not pulled)
@@ -238,6 +255,7 @@ class Box:
 
     def wait_ready(self, timeout=240):
         """Until the daemon says that it is ready; seconds since the start."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if not self.running():
@@ -250,10 +268,11 @@ class Box:
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(0.3)
-        raise self.error(f"not ready after {timeout} s")
+        raise self.error(f"not ready after {timeout:.0f} s")
 
     def run(self, command, timeout=120, check=True):
         """A command as root in it: what it printed."""
+        timeout *= PATIENCE
         if self._lines is None:
             self._open_control(timeout)
         mark = f"@@END{time.monotonic_ns()}"

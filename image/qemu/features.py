@@ -2,8 +2,13 @@
 
 import os
 import re
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
+from box import PATIENCE, Box, BoxError, end_with_parent
 from harm import OnAir
 from job import claim, sign_in, stream, wait_for
 
@@ -29,6 +34,38 @@ def main_job(bench, name):
     state = disk.read_state()
     assert state["A_OK"] == "1" and state["A_TRY"] == "0", state
     return f"ready after {ready:.0f} s; {streamed}"
+
+
+def emulate(bench, name):
+    """`make emulate` as somebody sees it: what it prints is enough to set the box up and to stream, and Ctrl-C ends it."""
+    folder = bench.folder(name)
+    said = folder / "said"
+    with said.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-B", Path(__file__).parent.parent / "emulate.py", bench.image, folder],
+                                   stdout=out, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_parent)
+    try:
+        wait_for("what it prints", lambda: "Ctrl-C switches it off" in said.read_text() or process.poll() is not None, 600)
+        text = said.read_text()
+        found = {what: re.search(pattern, text, re.MULTILINE) for what, pattern in {
+            "page": r"page +http://localhost:(\d+)$", "rtmp": r"rtmp://127\.0\.0\.1:(\d+)/live$", "key": r"stream key +(\S{16,})$",
+        }.items()}
+        assert all(found.values()), text
+        assert "Nobody owns this box yet" in text, text
+        # Only an address of it; the machine is the other program's.
+        box = Box(folder / "disk.qcow2", folder / "seen")
+        box.ports = {"http": int(found["page"][1]), "rtmp": int(found["rtmp"][1])}
+        streamed = stream(box, folder, claim(box), seconds=5, key=found["key"][1])
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        code = process.wait(300 * PATIENCE)
+        took = time.monotonic() - start
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if code != 0 or "pressing the power button" not in said.read_text():
+        raise BoxError(f"it ended with {code}: {said.read_text()}")
+    return f"page, server and key as printed: {streamed}; off {took:.0f} s after Ctrl-C"
 
 
 def stays(bench, name):
@@ -129,6 +166,7 @@ def writes(bench, name):
 
 CASES = [
     ("main job", main_job),
+    ("emulate", emulate),
     ("what stays", stays),
     ("read-only root, firewall, score", read_only),
     ("writes to the disk", writes),

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from box import BoxError, free_port
+from box import PATIENCE, BoxError, free_port
 from job import RUN_IN_IT, claim, clip, wait_for
 
 
@@ -71,7 +71,7 @@ class OnAir:
     def frames(self):
         """Frames sent to the destination while it is live, else `None`."""
         try:
-            _, _, status = self.box.request("GET", "/api/v1/status", None, {"Cookie": self.cookie}, timeout=5)
+            _, _, status = self.box.request("GET", "/api/v1/status", None, {"Cookie": self.cookie}, timeout=5 * PATIENCE)
             one = next(iter(status["destinations"].values()))
         except (OSError, ValueError, TypeError, KeyError, StopIteration):
             return None
@@ -130,7 +130,7 @@ def on_a_lan(case):
     def run(bench, name):
         folder = bench.folder(name)
         made = subprocess.run(["unshare", "--net", "--mount", "--", "/usr/bin/python3", "-B", Path(__file__).parent / "lan.py", case,
-                               bench.image, folder], capture_output=True, text=True, timeout=1500)
+                               bench.image, folder], capture_output=True, text=True, timeout=1500 * PATIENCE)
         if made.returncode != 0:
             raise BoxError(made.stdout[-3000:] + made.stderr[-3000:])
         return made.stdout.strip().splitlines()[-1]

@@ -4,7 +4,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from box import BoxError, free_port
+from box import PATIENCE, BoxError, free_port
 
 PASSWORD = "a password for this test"
 RUN_IN_IT = ("BROOKBOX_CONFIG=/config/brookbox/brookboxd.toml BROOKBOX_DATA_DIR=/data/brookbox "
@@ -63,17 +63,18 @@ class Server:
 
     def end(self, timeout):
         try:
-            self.process.wait(timeout)
+            self.process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
 
-def stream(box, work, cookie, seconds=12):
-    """Publishes once; two servers have to receive every packet. A line with what was compared."""
+def stream(box, work, cookie, seconds=12, key=None):
+    """Publishes once; two servers have to receive every packet. A line with what was compared. Without a key it is asked for
+    in the box."""
     work = Path(work)
     sent = clip(work / "sent.flv", seconds)
-    key = box.run(f"{RUN_IN_IT} show-key").strip()
+    key = key or box.run(f"{RUN_IN_IT} show-key").strip()
     servers = [Server(work, name) for name in ("one", "two")]
     ids = []
     try:
@@ -85,7 +86,7 @@ def stream(box, work, cookie, seconds=12):
                 raise BoxError(f"a destination was answered with {status}: {body}")
             ids.append(body["id"])
         subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-re", "-i", sent, "-map", "0", "-c", "copy", "-f", "flv",
-                        f"rtmp://127.0.0.1:{box.ports['rtmp']}/live/{key}"], check=True, timeout=seconds * 6 + 60)
+                        f"rtmp://127.0.0.1:{box.ports['rtmp']}/live/{key}"], check=True, timeout=(seconds * 6 + 60) * PATIENCE)
         for server in servers:
             server.end(40)
         want = packets(sent)
@@ -106,9 +107,10 @@ def stream(box, work, cookie, seconds=12):
 
 
 def wait_for(what, condition, timeout):
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         if (value := condition()):
             return value
         time.sleep(1)
-    raise BoxError(f"{what}: not within {timeout} s")
+    raise BoxError(f"{what}: not within {timeout:.0f} s")

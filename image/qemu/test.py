@@ -15,7 +15,7 @@ import faults
 import features
 import harm
 import wiring
-from box import Box, BoxError
+from box import CPUS, Box, BoxError
 from disk import Disk
 from job import claim, stream, wait_for
 
@@ -29,7 +29,7 @@ class Bench:
         self.image, self.work = image, work
         # As it is in the image; it runs here too.
         self.daemon = image.parent / "brookboxd"
-        self.figures = {"machine": f"QEMU, {os.environ.get('ACCEL', 'tcg')}, 2 CPUs"}
+        self.figures = {"machine": f"QEMU, {os.environ.get('ACCEL', 'tcg')}, {CPUS} CPUs"}
 
     def fresh(self, name, size=2 << 30):
         """A disk as it is after flashing."""
@@ -94,6 +94,8 @@ def main():
             shutil.rmtree(bench.folder(name), ignore_errors=True)
     if args.report:
         args.report.write_text(json.dumps({"figures": bench.figures, "results": results}, indent=1) + "\n")
+    for figure, value in bench.figures.items():
+        print(f"  {figure}: {', '.join(value) if isinstance(value, list) else value}")
     if failed:
         print("failed: " + ", ".join(failed))
     print(f"{len(cases) - len(failed)} passed, {len(failed)} failed")

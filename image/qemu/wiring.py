@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import time
 
-from box import overlay
+from box import PATIENCE, overlay
 from disk import Disk
 from job import PASSWORD, RUN_IN_IT, claim, sign_in, stream, wait_for
 
@@ -54,7 +54,7 @@ def first_boot(bench, name):
         wait_for("SSH", lambda: box.run("systemctl is-active brookbox-ssh", check=False) == "active", 60)
         said = subprocess.run(["ssh", "-i", key, "-p", str(box.ports["ssh"]), "-o", "StrictHostKeyChecking=no", "-o",
                                f"UserKnownHostsFile={folder / 'known'}", "-o", "BatchMode=yes", "root@127.0.0.1", "id -un; cat /run/brookbox/notices/ssh-on"],
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=120 * PATIENCE)
         assert said.stdout.startswith("root\nSSH is on"), said
         left = box.run("ls /data/brookbox/system")
         assert not left, f"left for the system: {left}"

@@ -258,7 +258,7 @@ describe("on air", () => {
   });
 
   test("the preview plays, near to now, and the meters move", async () => {
-    await page.getByText(/^Preview, [\d.]+ s behind$/).waitFor();
+    await page.getByText(/^Preview, [\d.]+ s buffered$/).waitFor();
     const video = page.getByLabel("Preview", { exact: true });
     const at = () => video.evaluate((element) => (element as HTMLVideoElement).currentTime);
     const before = await at();

@@ -35,7 +35,7 @@ test("the first picture comes within a second, and is less than a second old ten
       }, 10);
     });
     await page.goto(stage.address("/"));
-    await page.getByText(/^Preview, [\d.]+ s behind$/).waitFor({ timeout: 20_000 });
+    await page.getByText(/^Preview, [\d.]+ s buffered$/).waitFor({ timeout: 20_000 });
     // From the press of Return in the address bar. The machine does other things too, so the best of a few counts.
     const first: number[] = [];
     for (let tries = 0; tries < TRIES; tries++) {
@@ -72,7 +72,7 @@ test("three tabs with a preview all keep moving", async () => {
   for (const [index, tab] of tabs.entries()) {
     await tab.bringToFront();
     await expect.poll(() => at(tab), { timeout: 10_000 }).toBeGreaterThan(before[index]! + 1);
-    await tab.getByText(/^Preview, [\d.]+ s behind$/).waitFor();
+    await tab.getByText(/^Preview, [\d.]+ s buffered$/).waitFor();
   }
   expect(faults).toEqual([]);
   await page.context().close();

@@ -425,7 +425,7 @@ async fn a_write_is_done_to_its_end_whoever_waits_for_it() {
     }
     // What arrived has been begun by now.
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    common::eventually("store and engine agree", async || {
+    eventually("store and engine agree", async || {
         let stored: Vec<_> = test_box.store.destinations().unwrap().into_iter().map(|one| one.id).collect();
         let mut running: Vec<_> = test_box.engine.snapshot().destinations.keys().map(ToString::to_string).collect();
         running.sort_by_key(|id| ids.iter().position(|known| known == id));
@@ -440,7 +440,7 @@ async fn an_ended_engine_is_said_so() {
     let (test_box, owner) = TestBox::claimed().await;
     assert_eq!(owner.get("/readyz").await.body, json!({"status": "ok"}));
     test_box.engine.stop().await.unwrap();
-    common::eventually("not ready", async || owner.get("/readyz").await.code() == "engine_ended").await;
+    eventually("not ready", async || owner.get("/readyz").await.code() == "engine_ended").await;
     let new = json!({"url": "rtmp://192.0.2.7/app", "key": "k", "enabled": false});
     for (path, body) in [
         ("/api/v1/destinations", new),

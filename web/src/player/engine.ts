@@ -47,8 +47,11 @@ export class Engine {
     this.#drop();
   }
 
-  /** How much has arrived and is not shown yet, s. */
-  get behind(): number | null {
+  /**
+   * How much has arrived and is not shown yet, s. How far behind the camera that is cannot be said: FLV holds no wall clock,
+   * and the time to encode and to send comes on top.
+   */
+  get buffered(): number | null {
     const { buffered, currentTime } = this.#video;
     return buffered.length > 0 ? Math.max(0, buffered.end(buffered.length - 1) - currentTime) : null;
   }

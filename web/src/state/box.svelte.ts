@@ -4,6 +4,7 @@ import type { Destination, Input, Me, Platform, SetupState, Status, System } fro
 import { type Ear, LiveLink, type Reach, type Wire } from "../live/link";
 import {
   heldWord,
+  inputOf,
   isOnAir,
   lastStateWord,
   type Place,
@@ -78,8 +79,9 @@ class Box {
   /** A destination's state in words, or what it was while the box cannot be reached. */
   stateOf(place: Place): StateWord {
     if (this.reach === "lost") return lastStateWord(place);
-    const input = this.status?.inputs[place.status.output.split("/")[0] ?? ""];
-    return input?.state === "lost" && isOnAir(place) ? heldWord() : stateWord(place, this.now);
+    const input = this.status?.inputs[inputOf(place)];
+    if (input?.state === "lost" && isOnAir(place)) return heldWord();
+    return stateWord(place, this.now, this.status?.broadcast.started);
   }
 
   /** The last minute of a row's bitrate. */

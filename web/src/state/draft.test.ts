@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Destination } from "../api/types";
-import { changes, created, draftOf, FOR_PLATFORM, reconnects } from "./draft";
+import { changes, costs, created, draftOf, FOR_PLATFORM } from "./draft";
 
 const outputs = ["guest/passthrough", "main/passthrough"];
 
@@ -87,8 +87,12 @@ test("a new one has its name, place and switch, and nothing that was not set", (
   });
 });
 
-test("a name reconnects nobody, a key does", () => {
-  expect(reconnects({ name: "x", retryForS: 60, backupUrl: null, startMode: "manual" })).toBe(false);
-  expect(reconnects({ key: "k" })).toBe(true);
-  expect(reconnects({ url: null })).toBe(true);
+test("a name costs nothing, a key or a backup server the connection, the start by hand the stream", () => {
+  expect(costs({ name: "x", retryForS: 60, startMode: "withStream" }, false)).toBeNull();
+  expect(costs({ startMode: "manual" }, true)).toBeNull();
+  expect(costs({ key: "k" }, true)).toBe("reconnects");
+  expect(costs({ url: null }, false)).toBe("reconnects");
+  expect(costs({ backupUrl: null }, false)).toBe("reconnects");
+  expect(costs({ backupUrl: null, startMode: "manual" }, true)).toBe("reconnects");
+  expect(costs({ backupUrl: null, startMode: "manual" }, false)).toBe("ends");
 });

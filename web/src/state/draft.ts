@@ -80,10 +80,15 @@ export function changes(stored: Destination, draft: Draft): DestinationPatch {
   return patch;
 }
 
-/** Whether a live destination has to connect anew for this. */
-export function reconnects(patch: DestinationPatch): boolean {
-  const matters = ["platform", "url", "key", "output", "username", "password", "allowLocal"] as const;
-  return matters.some((name) => name in patch);
+const OF_CONNECTION = ["platform", "url", "backupUrl", "key", "output", "username", "password", "allowLocal"] as const;
+
+/**
+ * What becomes of a live destination with this: its stream ends, as it is to wait for a *Start sending* that nobody has
+ * pressed (`started`), or it connects anew.
+ */
+export function costs(patch: DestinationPatch, started: boolean): "ends" | "reconnects" | null {
+  if (patch.startMode === "manual" && !started) return "ends";
+  return OF_CONNECTION.some((name) => name in patch) ? "reconnects" : null;
 }
 
 /** What can be read back, and so be compared. Not the switch: that is not the editor's, and may have been turned meanwhile. */

@@ -141,6 +141,7 @@ export const deMore: MoreTexts = {
   "editor.allowLocalHint": "Ohne das lehnt die Box Adressen zu Hause ab.",
   "editor.enabled": "Sofort einschalten",
   "editor.reconnects": "Beim Speichern verbindet sich nur {name} neu. Die anderen bleiben live.",
+  "editor.ends": "Speichern beendet den Stream an {name}. Er wartet dann auf den Sendestart.",
   "editor.tidied": "Adresse und Schlüssel wurden in ihre Felder sortiert.",
   "editor.saved": "Gespeichert.",
   "editor.delete": "Löschen …",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Destination } from "../api/types";
-import { droppedPercent, lastStateWord, remedies, stateWord, toneAbove, toneOfBitrate } from "./destination";
+import { droppedPercent, lastStateWord, remedies, stateWord } from "./destination";
 import { destination, known, NOW, status } from "./fixtures";
 
 const place = (over: Parameters<typeof destination>[0]) => known(status({ a: destination(over) })).places[0]!;
@@ -41,21 +41,9 @@ describe("what to press", () => {
   });
 });
 
-describe("tones of numbers", () => {
-  test("above a limit", () => {
-    expect([null, 250, 251, 601].map((ms) => toneAbove(ms, 250, 600))).toEqual(["quiet", "quiet", "warn", "bad"]);
-  });
-
-  test("a bitrate below what comes in", () => {
-    expect([6.0, 5.1, 5.0, 2.9].map((mb) => toneOfBitrate(mb * 1e6, 6e6))).toEqual(["quiet", "quiet", "warn", "bad"]);
-    expect(toneOfBitrate(null, 6e6)).toBe("quiet");
-    expect(toneOfBitrate(1e6, 0)).toBe("quiet");
-  });
-
-  test("dropped frames in percent", () => {
-    expect(droppedPercent(destination({ framesSent: 0, framesDropped: 0 }))).toBe(0);
-    expect(droppedPercent(destination({ framesSent: 95, framesDropped: 5 }))).toBe(5);
-  });
+test("dropped frames in percent", () => {
+  expect(droppedPercent(destination({ framesSent: 0, framesDropped: 0 }))).toBe(0);
+  expect(droppedPercent(destination({ framesSent: 95, framesDropped: 5 }))).toBe(5);
 });
 
 test("rows keep their set order, new ones come last", () => {

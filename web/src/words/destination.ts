@@ -35,15 +35,15 @@ export interface StateWord {
   icon: IconName;
 }
 
-/** The state in one or a few words. `now` is the box's time. */
-export function stateWord(place: Place, now: number): StateWord {
+/** The state in one or a few words. `now` is the box's time; `started`: *Start sending* was pressed. */
+export function stateWord(place: Place, now: number, started = false): StateWord {
   const { status } = place;
   switch (status.state) {
     case "off":
       return { word: t("state.off"), tone: "quiet", icon: "off" };
     case "waiting":
       return {
-        word: place.settings?.startMode === "manual" ? t("state.waitingStart") : t("state.waiting"),
+        word: place.settings?.startMode === "manual" && !started ? t("state.waitingStart") : t("state.waiting"),
         tone: "quiet",
         icon: "clock",
       };
@@ -97,6 +97,11 @@ export function isOnlySending(place: Place): boolean {
   );
 }
 
+/** The input that feeds it. */
+export function inputOf({ status }: Place): string {
+  return status.output.split("/")[0] ?? "";
+}
+
 export function isOnAir(place: Place): boolean {
   return place.status.state === "live" || place.status.state === "slow";
 }
@@ -127,18 +132,6 @@ export function remedies(place: Place): Remedy[] {
     default:
       return ["retry"];
   }
-}
-
-/** The tone of a measured number by the two limits above which it is amber and red. */
-export function toneAbove(value: number | null | undefined, amber: number, red: number): Tone {
-  if (value == null || value <= amber) return "quiet";
-  return value > red ? "bad" : "warn";
-}
-
-/** The tone of a row's bitrate by how much of what comes in arrives. */
-export function toneOfBitrate(bps: number | null | undefined, inputBps: number): Tone {
-  if (bps == null || inputBps <= 0 || bps >= 0.85 * inputBps) return "quiet";
-  return bps < 0.5 * inputBps ? "bad" : "warn";
 }
 
 /** Dropped frames in percent of all since the row went on. */

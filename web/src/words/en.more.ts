@@ -153,6 +153,7 @@ export const enMore = {
   "editor.allowLocalHint": "Without this the box refuses addresses at home.",
   "editor.enabled": "Switch it on at once",
   "editor.reconnects": "Saving reconnects {name} only. The others stay live.",
+  "editor.ends": "Saving ends the stream to {name}. It then waits for Start sending.",
   "editor.tidied": "Address and key were sorted into their fields.",
   "editor.saved": "Saved.",
   "editor.delete": "Delete…",

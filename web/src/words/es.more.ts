@@ -141,6 +141,7 @@ export const esMore: MoreTexts = {
   "editor.allowLocalHint": "Sin esto la caja rechaza direcciones de casa.",
   "editor.enabled": "Encender enseguida",
   "editor.reconnects": "Al guardar solo se reconecta {name}. Los demás siguen en directo.",
+  "editor.ends": "Al guardar termina la emisión a {name}. Luego espera el inicio del envío.",
   "editor.tidied": "La dirección y la clave se pusieron en sus campos.",
   "editor.saved": "Guardado.",
   "editor.delete": "Borrar…",

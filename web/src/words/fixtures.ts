@@ -36,6 +36,7 @@ export function status(destinations: Record<string, DestinationStatus>, over: Pa
     broadcast: { started: false, stopped: false },
     jobs: {},
     board: { alarms: [] },
+    settingsRevision: 1,
     ...over,
   };
 }

@@ -141,6 +141,7 @@ export const frMore: MoreTexts = {
   "editor.allowLocalHint": "Sans cela, la boîte refuse les adresses locales.",
   "editor.enabled": "Allumer tout de suite",
   "editor.reconnects": "Enregistrer ne reconnecte que {name}. Les autres restent en direct.",
+  "editor.ends": "Enregistrer met fin au flux vers {name}. Il attend ensuite le lancement.",
   "editor.tidied": "L’adresse et la clé ont été mises dans leurs champs.",
   "editor.saved": "Enregistré.",
   "editor.delete": "Supprimer…",

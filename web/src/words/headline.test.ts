@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Destination, Platform } from "../api/types";
+import type { Destination, Platform, Status } from "../api/types";
 import { destination, input, known, status, NOW } from "./fixtures";
 import type { Broadcast } from "../api/types";
-import { canStart, canStop, headline, programName, tally, ended } from "./headline";
+import { canStart, canStop, ended, headline, isOver, programName, tally } from "./headline";
 
 const off = destination({ enabled: false, state: "off" });
 const waiting = destination({ state: "waiting" });
@@ -35,6 +35,13 @@ describe("headline", () => {
     expect(say(status({ a: waiting }, none), [manual("a")]).said).toMatch(/Nothing goes out before Start sending/);
   });
 
+  test("nobody sends, but all is to go out as soon as somebody does", () => {
+    const armed = { ...none, broadcast: { started: true, stopped: false } };
+    expect(say(status({ a: waiting }, armed), [manual("a")]).said).toBe(
+      "Ready. Waiting for OBS. | Goes out as soon as OBS sends.",
+    );
+  });
+
   test("a picture that goes nowhere", () => {
     expect(say(status({ a: off })).said).toMatch(/^Picture coming in, sent nowhere\./);
   });
@@ -59,7 +66,23 @@ describe("headline", () => {
       why: "It goes out like this to 1 place. Look at the source in OBS.",
       alarm: { input: "main", code: "silent" },
     });
-    expect(say(status({ a: off }, noticed)).said).toMatch(/sent nowhere/);
+  });
+
+  test("it is noticed before anybody sees it too", () => {
+    const alarms = [{ code: "frozen" as const, since: "2026-11-21T20:45:30Z" }];
+    const noticed = { inputs: { main: input({ alarms }) } };
+    const unseen = "The picture has stood still for *42\u00a0s* | Nobody sees it yet.";
+    expect(say(status({ a: off }, noticed)).said).toBe(unseen);
+    expect(say(status({ a: waiting }, noticed), [manual("a")]).said).toBe(unseen);
+    expect(say(status({ a: retrying }, noticed)).said).toBe(unseen);
+  });
+
+  test("of several inputs the one that somebody sees is said", () => {
+    const alarms = [{ code: "silent" as const, since: "2026-11-21T20:45:30Z" }];
+    const guest = destination({ output: "guest/passthrough" });
+    const both = { inputs: { guest: input({ alarms }), main: input() } };
+    expect(say(status({ a: live, b: live }, both)).said).toMatch(/^Live on 2/);
+    expect(say(status({ a: live, b: guest }, both)).said).toMatch(/^No sound .* to 1 place\./);
   });
 
   test("the box itself is the worst cause", () => {
@@ -117,6 +140,21 @@ describe("headline", () => {
     expect(say(status({ a: live }, lost)).said).toMatch(/^OBS stopped \*12\u00a0s\* ago/);
   });
 
+  test("another publisher is gone, and places wait for it", () => {
+    const inputs = { main: input(), guest: input({ state: "lost", since: "2026-11-21T20:46:00Z" }) };
+    const guest = destination({ output: "guest/passthrough" });
+    const names = [
+      { id: "main", name: "Main" },
+      { id: "guest", name: "Balcony" },
+    ];
+    const at = (all: Status) => headline({ ...known(all), inputs: names });
+    expect(at(status({ a: live, b: guest }, { inputs }))).toMatchObject({
+      sentence: "Balcony stopped *12\u00a0s* ago",
+      rest: "1 other is fine.",
+    });
+    expect(at(status({ a: live }, { inputs })).sentence).toBe("Live on 1");
+  });
+
   test("ended, for an hour: how long and on how many", () => {
     const leg = { destination: "a", name: "A", liveS: 60 };
     const last = {
@@ -128,6 +166,16 @@ describe("headline", () => {
     expect(ended(last, NOW + 3_600_000)).toBeNull();
     expect(ended({ ...last, endedAt: null }, NOW)).toBeNull();
     expect(ended(undefined, NOW)).toBeNull();
+  });
+
+  test("over is what was stopped, and what nobody feeds any more", () => {
+    const broadcast = { started: false, stopped: true };
+    expect(isOver(status({ a: waiting }, none))).toBe(true);
+    expect(isOver(status({ a: waiting }, { broadcast }))).toBe(true);
+    expect(isOver(status({ a: waiting }, { ...none, broadcast }))).toBe(true);
+    expect(isOver(status({ a: waiting }))).toBe(false);
+    expect(isOver(status({ a: live }, { broadcast, onAirSince: "2026-11-21T20:00:00Z" }))).toBe(false);
+    expect(isOver(status({ a: waiting }, { ...none, broadcast: { started: true, stopped: false } }))).toBe(false);
   });
 
   test("stopped by hand", () => {
@@ -146,11 +194,15 @@ describe("start and stop", () => {
       false,
     );
     expect(canStart(known(status({ a: waiting }, { broadcast: { started: false, stopped: true } })))).toBe(true);
+    expect(canStart(known(status({ a: waiting }, none), [manual("a")]))).toBe(false);
   });
 
   test("stop only where something is going on", () => {
-    expect(canStop(known(status({ a: waiting, b: off })).places)).toBe(false);
-    expect(canStop(known(status({ a: retrying })).places)).toBe(true);
+    expect(canStop(known(status({ a: waiting, b: off })))).toBe(false);
+    expect(canStop(known(status({ a: retrying })))).toBe(true);
+    const broadcast = { started: true, stopped: false };
+    expect(canStop(known(status({ a: waiting }, { ...none, broadcast })))).toBe(true);
+    expect(canStop(known(status({ a: waiting }, { broadcast })))).toBe(false);
   });
 });
 

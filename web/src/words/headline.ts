@@ -1,7 +1,7 @@
-import type { Broadcast, InputStatus, Status } from "../api/types";
+import type { Broadcast, Input, InputStatus, Status } from "../api/types";
 import type { Reach } from "../live/link";
 import type { Centre } from "../ui/ring";
-import { isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
+import { inputOf, isOnAir, isOnlySending, isTrouble, type Place, type Tone } from "./destination";
 import { ago, duration, list, time, timeWithSeconds } from "./format";
 import type { Key } from "./catalogue";
 import { knows, language, t, tell } from "./i18n";
@@ -26,6 +26,8 @@ export interface Known {
   places: Place[];
   /** The box's time, ms. */
   now: number;
+  /** What the inputs are called; one of several is called by its own name. */
+  inputs?: readonly Pick<Input, "id" | "name">[];
 }
 
 /** When the box cannot be reached; `lastSeen` in ms, or `null` if it never was. */
@@ -46,47 +48,70 @@ export function headline(known: Known): Headline {
   return { ...line, why: tell(`why.box_${alarm.code}` as Key, {}), tone: line.tone === "bad" ? "bad" : "warn" };
 }
 
-function ofStream({ status, places, now }: Known): Headline {
+function ofStream(known: Known): Headline {
+  const { status, places } = known;
   if (places.length === 0) return quiet(t("headline.noDestinations"), t("why.noDestinations"));
   const input = mainInput(status);
   const program = programName(input?.session?.program);
   const on = places.filter((place) => place.status.enabled);
 
-  const held = status.broadcast.stopped && input ? stoppedUntil(input) : 0;
-  const why = held > now ? t("why.stoppedHeld", { program, time: time(held, now) }) : null;
-  if (input?.state === "lost") {
-    const since = ago(now - Date.parse(input.since));
-    const sentence = t("headline.inputLost", { program, ago: since });
-    return { sentence, tone: "warn", why: why ?? t("why.inputLost") };
-  }
+  const missing = lost(known, on);
+  if (missing) return missing;
   if (input === undefined || input.state === "none") {
     if (on.length === 0) return quiet(t("headline.allOff"), t("why.allOff"));
     const byHand = on.filter(isManual).length;
     const alone = on.length - byHand;
-    if (why) return quiet(t("headline.stopped"), why);
-    return quiet(t("headline.ready", { program }), alone > 0 ? t("why.ready", { count: alone }) : t("why.readyManual"));
+    const ready = t("headline.ready", { program });
+    const held = stoppedUntil(status, input, known.now);
+    if (held) return quiet(t("headline.stopped"), held);
+    if (status.broadcast.started) return quiet(ready, t("why.armed", { program }));
+    return quiet(ready, alone > 0 ? t("why.ready", { count: alone }) : t("why.readyManual"));
   }
   if (input.state === "connecting") return quiet(t("headline.connecting", { program }), t("why.connecting"));
   if (status.broadcast.stopped) return quiet(t("headline.stopped"), t("why.stopped", { program }));
-  if (on.length === 0) return quiet(t("headline.nowhere"), t("why.nowhere"));
-  return alarmed(status, on.filter(isOnAir).length, now) ?? onAir(status, on);
+  const noticed = alarmed(known, on.filter(isOnAir));
+  if (noticed) return noticed;
+  return on.length === 0 ? quiet(t("headline.nowhere"), t("why.nowhere")) : onAir(status, on);
 }
 
-/** Whoever comes back by itself is not sent on against the will of the one who pressed *Stop*: until then, ms. */
-function stoppedUntil({ state, since }: InputStatus): number {
-  return Date.parse(since) + STOP_HOLDS_MS + (state === "lost" ? LOST_HOLDS_MS : 0);
+/** A publisher is away: the main one, or another one whose places are on. */
+function lost({ status, now, inputs = [] }: Known, on: readonly Place[]): Headline | null {
+  const main = mainInput(status);
+  for (const [id, one] of Object.entries(status.inputs)) {
+    const own = on.filter((place) => inputOf(place) === id);
+    if (one.state !== "lost" || (one !== main && own.length === 0)) continue;
+    const program =
+      (inputs.length > 1 && inputs.find((input) => input.id === id)?.name) || programName(one.session?.program);
+    const fine = on.filter((place) => !own.includes(place) && isOnAir(place) && !isTrouble(place)).length;
+    return {
+      sentence: t("headline.inputLost", { program, ago: ago(now - Date.parse(one.since)) }),
+      tone: "warn",
+      why: stoppedUntil(status, one, now) ?? t("why.inputLost"),
+      ...(fine > 0 && { rest: t("why.someFine", { count: fine }) }),
+    };
+  }
+  return null;
 }
 
-/** Somebody watches a picture that stands still, or hears nothing: that comes before one place that fails. */
-function alarmed(status: Status, live: number, now: number): Headline | null {
-  if (live === 0) return null;
+/** Whoever comes back by itself is not sent on against the will of the one who pressed *Stop*; `null` where that is over. */
+function stoppedUntil({ broadcast }: Status, input: InputStatus | undefined, now: number): string | null {
+  if (!broadcast.stopped || !input) return null;
+  const until = Date.parse(input.since) + STOP_HOLDS_MS + (input.state === "lost" ? LOST_HOLDS_MS : 0);
+  const program = programName(input.session?.program);
+  return until > now ? t("why.stoppedHeld", { program, time: time(until, now) }) : null;
+}
+
+/** A picture that stands still, or no sound: that comes before one place that fails, and first where somebody sees it. */
+function alarmed({ status, now }: Known, live: readonly Place[]): Headline | null {
   for (const [input, { alarms, session }] of Object.entries(status.inputs)) {
+    const count = live.filter((place) => inputOf(place) === input).length;
+    if (count === 0 && live.length > 0) continue;
     for (const { code, since } of alarms) {
       if (code !== "frozen" && code !== "silent") continue;
       return {
         sentence: t(`headline.${code}`, { ago: ago(now - Date.parse(since)) }),
         tone: "warn",
-        why: t("why.alarm", { count: live, program: programName(session?.program) }),
+        why: count > 0 ? t("why.alarm", { count, program: programName(session?.program) }) : t("why.alarmUnseen"),
         alarm: { input, code },
       };
     }
@@ -121,6 +146,11 @@ function onAir(status: Status, on: Place[]): Headline {
         : t("headline.livePart", numbers);
   const tone: Tone = troubled.length > 0 ? "warn" : "good";
   return { sentence, tone, ...cause(expected, troubled, onlySending, on.length - expected.length) };
+}
+
+/** Whether nothing is going on, so that what can be said is how the last broadcast ended. */
+export function isOver({ onAirSince, broadcast, ...status }: Status): boolean {
+  return !onAirSince && !broadcast.started && (broadcast.stopped || !isFed(status));
 }
 
 const SAID_FOR_MS = 3_600_000;
@@ -188,7 +218,7 @@ function cause(
 }
 
 /** The input whose state the headline tells: the one that is furthest. */
-export function mainInput(status: Status): InputStatus | undefined {
+export function mainInput(status: Pick<Status, "inputs">): InputStatus | undefined {
   const rank = { none: 0, connecting: 1, lost: 2, receiving: 3 };
   return Object.values(status.inputs).reduce<InputStatus | undefined>(
     (best, one) => (best === undefined || rank[one.state] > rank[best.state] ? one : best),
@@ -204,15 +234,21 @@ export function programName(program: string | null | undefined): string {
   return program.slice(0, 24);
 }
 
-/** Whether *Start sending* has something to do: rows wait for it, or everything was stopped. */
+/** Whether *Start sending* has something to do: somebody sends, and rows wait for it, or everything was stopped. */
 export function canStart({ status, places }: Pick<Known, "status" | "places">): boolean {
+  if (!isFed(status)) return false;
   if (status.broadcast.stopped) return places.some((place) => place.status.enabled);
   return !status.broadcast.started && places.some((place) => place.status.enabled && isManual(place));
 }
 
-/** Whether *Stop sending* has something to end. */
-export function canStop(places: readonly Place[]): boolean {
+/** Whether *Stop sending* has something to end, or a *Start sending* to take back that nobody has answered by sending. */
+export function canStop({ status, places }: Pick<Known, "status" | "places">): boolean {
+  if (status.broadcast.started && !isFed(status)) return true;
   return places.some((place) => ["connecting", "live", "slow", "retrying"].includes(place.status.state));
+}
+
+function isFed(status: Pick<Status, "inputs">): boolean {
+  return (mainInput(status)?.state ?? "none") !== "none";
 }
 
 /** The tab's short mark, `3/4` or `3`; `null` while nothing is on air. */

@@ -141,6 +141,7 @@ export const jaMore: MoreTexts = {
   "editor.allowLocalHint": "これがないと、家の中のアドレスは拒否されます。",
   "editor.enabled": "すぐにオンにする",
   "editor.reconnects": "保存すると {name} だけが再接続します。ほかはライブのままです。",
+  "editor.ends": "保存すると {name} への配信は終わり、送信開始を待ちます。",
   "editor.tidied": "アドレスとキーをそれぞれの欄に分けました。",
   "editor.saved": "保存しました。",
   "editor.delete": "削除…",

@@ -11,8 +11,10 @@ test("what the machine does not say is not judged", () => {
 test("each trouble is said with what to do", () => {
   const tones = (over: Partial<Machine>) => machineCheck(machine(over)).map(({ tone }) => tone);
   expect(tones({ storage: { free: 4e9, total: 64e9 } })).toEqual(["warn"]);
+  expect(tones({ storage: { free: 0.5e9, total: 64e9 } })).toEqual(["bad"]);
   expect(tones({ storage: { free: 48e9, total: 64e9 } })).toEqual(["good"]);
   expect(tones({ temperatureC: 78, throttleC: 80 })).toEqual(["warn"]);
+  expect(tones({ temperatureC: 80, throttleC: 80 })).toEqual(["bad"]);
   expect(tones({ temperatureC: 78, throttleC: null })).toEqual(["good"]);
   expect(tones({ undervoltage: true })).toEqual(["warn"]);
 });

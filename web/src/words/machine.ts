@@ -1,14 +1,10 @@
 import type { Machine } from "../api/types";
 import { decimal, size, UNKNOWN } from "./format";
 import { t } from "./i18n";
+import { toneOfDisk, toneOfHeat } from "./limits";
 import type { Finding } from "./picture-check";
 
 type Interface = Machine["network"][number];
-
-/** Below this little is left for what the box keeps, bytes. */
-const LITTLE_SPACE = 5e9;
-/** So near to where the processor is slowed down it is warned of, K. */
-const NEAR = 5;
 
 /** Those that are up and have an address, what people call the speed beside them. */
 export function connected({ network }: Machine): Interface[] {
@@ -29,22 +25,23 @@ export function usable(addresses: readonly string[]): string[] {
 
 /** What was looked at on the machine; what it does not say is left out. */
 export function machineCheck(machine: Machine): Finding[] {
-  const { storage, temperatureC, throttleC, undervoltage } = machine;
+  const { storage, temperatureC, undervoltage } = machine;
   const found: Finding[] = [];
   if (storage) {
     const params = { free: size(storage.free), total: size(storage.total) };
+    const tone = toneOfDisk(storage.free);
     found.push(
-      storage.free < LITTLE_SPACE
-        ? { tone: "warn", what: t("check.spaceLittle", params), note: t("check.spaceLittleDo") }
+      tone !== "quiet"
+        ? { tone, what: t("check.spaceLittle", params), note: t("check.spaceLittleDo") }
         : { tone: "good", what: t("check.space", params) },
     );
   }
   if (typeof temperatureC === "number") {
-    const hot = typeof throttleC === "number" && temperatureC > throttleC - NEAR;
+    const tone = toneOfHeat(machine);
     const degrees = decimal(Math.round(temperatureC));
     found.push(
-      hot
-        ? { tone: "warn", what: t("check.hot", { degrees }), note: t("check.hotDo") }
+      tone !== "quiet"
+        ? { tone, what: t("check.hot", { degrees }), note: t("check.hotDo") }
         : { tone: "good", what: t("check.cool", { degrees }) },
     );
   }

@@ -6,7 +6,7 @@ import { knows, t, tell } from "./i18n";
 
 /** One thing that was looked at in the stream that comes in, and what to do about it. */
 export interface Finding {
-  tone: Extract<Tone, "good" | "warn" | "quiet">;
+  tone: Tone;
   what: string;
   note?: string;
 }
