@@ -1,5 +1,5 @@
 // Runs after `vite build`: adds the licences, writes .br and .gz beside what compresses, and holds the budgets.
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -7,13 +7,11 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 /** KB as gzip: until the first screen stands, font included; with the player; one part fetched later; everything. */
 const BUDGETS = { "first load": 85, "with the player": 150, "largest later part": 70, "all of dist": 250 };
 const COMPRESSIBLE = new Set([".html", ".js", ".css", ".svg", ".json", ".txt"]);
-/** Packages whose code or letters are in the page, and where their licences lie. */
+/** The licences of what is in the page, by kind, and where they lie: what says the same packs well in one file. */
 const LICENCES = {
-  "svelte.txt": ["svelte", "LICENSE.md"],
-  "mpegts.txt": ["mpegts.js", "LICENSE"],
-  "events.txt": ["events", "LICENSE"],
-  "uqr.txt": ["uqr", "LICENSE"],
-  "figtree.txt": ["@fontsource-variable/figtree", "LICENSE"],
+  "mit.txt": ["svelte/LICENSE.md", "events/LICENSE", "uqr/LICENSE"],
+  "mpegts.txt": ["mpegts.js/LICENSE"],
+  "figtree.txt": ["@fontsource-variable/figtree/LICENSE"],
 };
 const PLAYER = "src/player/Player.svelte";
 
@@ -24,8 +22,9 @@ rmSync(dirname(manifestFile), { recursive: true });
 
 mkdirSync(join(dist, "licences"), { recursive: true });
 const packages = fileURLToPath(new URL("../node_modules/", import.meta.url));
-for (const [name, [packageName, file]] of Object.entries(LICENCES)) {
-  copyFileSync(join(packages, packageName, file), join(dist, "licences", name));
+for (const [name, texts] of Object.entries(LICENCES)) {
+  const all = texts.map((text) => `${dirname(text)}\n\n${readFileSync(join(packages, text), "utf8")}`);
+  writeFileSync(join(dist, "licences", name), all.join("\n\n"));
 }
 
 const sent = new Map();

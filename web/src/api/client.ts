@@ -98,7 +98,8 @@ export const box = {
   startBroadcast: () => call("post", "/api/v1/broadcast/start"),
   stopBroadcast: () => call("post", "/api/v1/broadcast/stop"),
 
-  figures: (stepS: number, limit: number) => call("get", "/api/v1/figures", { query: { stepS, limit } }),
+  figures: (stepS: number, limit: number, of: { input?: string; destination?: string } = {}) =>
+    call("get", "/api/v1/figures", { query: { stepS, limit, ...of } }),
   broadcasts: (limit: number) => call("get", "/api/v1/broadcasts", { query: { limit } }),
 
   watchLinks: () => call("get", "/api/v1/watch-links"),

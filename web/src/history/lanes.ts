@@ -37,6 +37,39 @@ export function fromTheRight(series: Series, length: number): Series {
   return [...new Array<null>(Math.max(0, length - series.length)).fill(null), ...series];
 }
 
+/** Which values to ask for, and which of them to show. */
+export interface Wanted {
+  stepS: 1 | 10;
+  /** The newest so many. */
+  limit: number;
+  /** Of them, those from … to …, ms; `null`: all. */
+  stretch: readonly [from: number, to: number] | null;
+}
+
+/** Two minutes, ms. */
+const AROUND_MS = 120_000;
+const SECONDS_KEPT = 300;
+const TENS_KEPT = 8640;
+
+/** What shows two minutes before and after a moment, as fine as it is kept; `null` where nothing is kept any more. */
+export function around(moment: number, now: number): Wanted | null {
+  const [from, to] = [moment - AROUND_MS, moment + AROUND_MS];
+  const backS = (now - from) / 1000;
+  if ((now - moment) / 1000 > TENS_KEPT * 10) return null;
+  const [stepS, kept] = backS < SECONDS_KEPT ? ([1, SECONDS_KEPT] as const) : ([10, TENS_KEPT] as const);
+  return { stepS, limit: Math.min(kept, Math.ceil(backS / stepS) + 1), stretch: [from, to] };
+}
+
+/** Of a series that ends at `until` its part in a stretch, and when that ends; what was before its first value is not measured. */
+export function part(series: Series, until: number, stepMs: number, [from, to]: readonly [number, number]) {
+  const after = Math.max(0, Math.floor((until - to) / stepMs));
+  const length = Math.max(0, Math.ceil((until - from) / stepMs) + 1);
+  return {
+    series: fromTheRight(series, length).slice(-length, after > 0 ? -after : undefined),
+    until: until - after * stepMs,
+  };
+}
+
 /** At most `most` of `count` places, as evenly as they go: the first, the last and some between, none of them twice. */
 export function spread(count: number, most: number): number[] {
   const length = Math.min(most, count);

@@ -327,6 +327,7 @@ export const deMore: MoreTexts = {
   "graphs.span": "Wie weit zurück",
   "graphs.minutes": { one: "{count} Minute", other: "{count} min" },
   "graphs.none": "In dieser Zeit wurde nichts gemessen.",
+  "graphs.noneThen": "Keine Werte von damals.",
   "graphs.summary": "jetzt {now}, am niedrigsten {low}, am höchsten {high}",
   "graphs.table": "Als Tabelle",
   "broadcasts.title": "Sendungen",

@@ -357,6 +357,7 @@ export const enMore = {
   "graphs.span": "How far back",
   "graphs.minutes": { one: "{count} minute", other: "{count} min" },
   "graphs.none": "Nothing was measured in this time.",
+  "graphs.noneThen": "No figures from then.",
   "graphs.summary": "now {now}, lowest {low}, highest {high}",
   "graphs.table": "As a table",
   "broadcasts.title": "Broadcasts",

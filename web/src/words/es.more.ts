@@ -325,6 +325,7 @@ export const esMore: MoreTexts = {
   "graphs.span": "Hasta cuándo",
   "graphs.minutes": { one: "{count} minuto", other: "{count} min" },
   "graphs.none": "En este tiempo no se midió nada.",
+  "graphs.noneThen": "No hay valores de entonces.",
   "graphs.summary": "ahora {now}, mínimo {low}, máximo {high}",
   "graphs.table": "Como tabla",
   "broadcasts.title": "Emisiones",

@@ -326,6 +326,7 @@ export const frMore: MoreTexts = {
   "graphs.span": "Sur quelle durée",
   "graphs.minutes": { one: "{count} minute", other: "{count} min" },
   "graphs.none": "Rien n’a été mesuré pendant ce temps.",
+  "graphs.noneThen": "Pas de valeurs de ce moment.",
   "graphs.summary": "maintenant {now}, au plus bas {low}, au plus haut {high}",
   "graphs.table": "En tableau",
   "broadcasts.title": "Diffusions",

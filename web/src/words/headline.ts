@@ -61,9 +61,9 @@ function ofStream(known: Known): Headline {
     if (on.length === 0) return quiet(t("headline.allOff"), t("why.allOff"));
     const byHand = on.filter(isManual).length;
     const alone = on.length - byHand;
-    const ready = t("headline.ready", { program });
-    const held = stoppedUntil(status, input, known.now);
+    const held = input && stopHolds(known, input, program);
     if (held) return quiet(t("headline.stopped"), held);
+    const ready = t("headline.ready", { program });
     if (status.broadcast.started) return quiet(ready, t("why.armed", { program }));
     return quiet(ready, alone > 0 ? t("why.ready", { count: alone }) : t("why.readyManual"));
   }
@@ -75,7 +75,8 @@ function ofStream(known: Known): Headline {
 }
 
 /** A publisher is away: the main one, or another one whose places are on. */
-function lost({ status, now, inputs = [] }: Known, on: readonly Place[]): Headline | null {
+function lost(known: Known, on: readonly Place[]): Headline | null {
+  const { status, now, inputs = [] } = known;
   const main = mainInput(status);
   for (const [id, one] of Object.entries(status.inputs)) {
     const own = on.filter((place) => inputOf(place) === id);
@@ -86,19 +87,17 @@ function lost({ status, now, inputs = [] }: Known, on: readonly Place[]): Headli
     return {
       sentence: t("headline.inputLost", { program, ago: ago(now - Date.parse(one.since)) }),
       tone: "warn",
-      why: stoppedUntil(status, one, now) ?? t("why.inputLost"),
+      why: stopHolds(known, one, program) ?? t("why.inputLost"),
       ...(fine > 0 && { rest: t("why.someFine", { count: fine }) }),
     };
   }
   return null;
 }
 
-/** Whoever comes back by itself is not sent on against the will of the one who pressed *Stop*; `null` where that is over. */
-function stoppedUntil({ broadcast }: Status, input: InputStatus | undefined, now: number): string | null {
-  if (!broadcast.stopped || !input) return null;
-  const until = Date.parse(input.since) + STOP_HOLDS_MS + (input.state === "lost" ? LOST_HOLDS_MS : 0);
-  const program = programName(input.session?.program);
-  return until > now ? t("why.stoppedHeld", { program, time: time(until, now) }) : null;
+/** Whoever comes back by itself is not sent on against the will of the one who pressed *Stop*: until when. */
+function stopHolds({ status, now }: Known, { state, since }: InputStatus, program: string): string | null {
+  const until = Date.parse(since) + STOP_HOLDS_MS + (state === "lost" ? LOST_HOLDS_MS : 0);
+  return status.broadcast.stopped && until > now ? t("why.stoppedHeld", { program, time: time(until, now) }) : null;
 }
 
 /** A picture that stands still, or no sound: that comes before one place that fails, and first where somebody sees it. */

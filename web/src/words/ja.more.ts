@@ -324,6 +324,7 @@ export const jaMore: MoreTexts = {
   "graphs.span": "期間",
   "graphs.minutes": { other: "{count} 分" },
   "graphs.none": "この間の測定はありません。",
+  "graphs.noneThen": "その時の値はありません。",
   "graphs.summary": "現在 {now}、最低 {low}、最高 {high}",
   "graphs.table": "表で見る",
   "broadcasts.title": "放送",
