@@ -571,6 +571,10 @@ export const deMore: MoreTexts = {
   "problem.nothing_to_undo": "Es gibt nichts rückgängig zu machen.",
   "event.box_started": "Die Box ist gestartet.",
   "event.box_restarted": "Die Box ist neu gestartet. Sie war vorher nicht heruntergefahren worden.",
+  "event.box_renamed":
+    "{by} hat die Box in {to} umbenannt. Was an {from}.local sendet, braucht jetzt {to}.local: OBS neu einrichten oder dort den Server ändern.",
+  "event.address_changed":
+    "Die Box hat jetzt die Adresse {to}, nicht mehr {from}. Was an die alte sendet, braucht die neue: OBS neu einrichten oder den Namen der Box verwenden.",
   "event.box_hot": "Die Box ist zu heiß und bremst ab.",
   "event.box_cooled": "Die Box ist abgekühlt.",
   "event.box_undervoltage": "Das Netzteil ist zu schwach.",

@@ -601,6 +601,10 @@ export const enMore = {
   "problem.nothing_to_undo": "There is nothing to undo.",
   "event.box_started": "The box has started.",
   "event.box_restarted": "The box has started again. It was not shut down before.",
+  "event.box_renamed":
+    "{by} named the box {to}. Whatever sends to {from}.local needs {to}.local now: set up OBS again, or change its server.",
+  "event.address_changed":
+    "The box has the address {to} now, no longer {from}. Whatever sends to the old one needs the new one: set up OBS again, or use the box's name.",
   "event.box_hot": "The box is too hot and has slowed down.",
   "event.box_cooled": "The box has cooled down.",
   "event.box_undervoltage": "The power supply is too weak.",

@@ -569,6 +569,10 @@ export const esMore: MoreTexts = {
   "problem.nothing_to_undo": "No hay nada que deshacer.",
   "event.box_started": "La caja ha arrancado.",
   "event.box_restarted": "La caja ha vuelto a arrancar. Antes no se había apagado bien.",
+  "event.box_renamed":
+    "{by} llamó a la caja {to}. Lo que envía a {from}.local necesita ahora {to}.local: configura OBS de nuevo o cambia su servidor.",
+  "event.address_changed":
+    "La caja tiene ahora la dirección {to} y ya no {from}. Lo que envía a la antigua necesita la nueva: configura OBS de nuevo o usa el nombre de la caja.",
   "event.box_hot": "La caja está demasiado caliente y va más lenta.",
   "event.box_cooled": "La caja se ha enfriado.",
   "event.box_undervoltage": "La alimentación es insuficiente.",

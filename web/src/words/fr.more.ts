@@ -570,6 +570,10 @@ export const frMore: MoreTexts = {
   "problem.nothing_to_undo": "Rien à annuler.",
   "event.box_started": "La boîte a démarré.",
   "event.box_restarted": "La boîte a redémarré. Elle n’avait pas été arrêtée avant.",
+  "event.box_renamed":
+    "{by} a nommé la boîte {to}. Ce qui envoie à {from}.local doit maintenant envoyer à {to}.local : configurez OBS de nouveau ou changez son serveur.",
+  "event.address_changed":
+    "La boîte a maintenant l’adresse {to}, et non plus {from}. Ce qui envoie à l’ancienne a besoin de la nouvelle : configurez OBS de nouveau ou utilisez le nom de la boîte.",
   "event.box_hot": "La boîte est trop chaude et ralentit.",
   "event.box_cooled": "La boîte a refroidi.",
   "event.box_undervoltage": "L’alimentation est trop faible.",

@@ -561,6 +561,10 @@ export const jaMore: MoreTexts = {
   "problem.nothing_to_undo": "元に戻すものはありません。",
   "event.box_started": "ボックスが起動しました。",
   "event.box_restarted": "ボックスが再び起動しました。前回は正しく終了していません。",
+  "event.box_renamed":
+    "{by} がボックスの名前を {to} に変更しました。{from}.local に送信しているものは {to}.local に変えてください。OBS をもう一度設定するか、サーバーを変更します。",
+  "event.address_changed":
+    "ボックスのアドレスが {from} から {to} に変わりました。古いアドレスに送信しているものは新しいアドレスに変えてください。OBS をもう一度設定するか、ボックスの名前を使います。",
   "event.box_hot": "ボックスが高温で減速しています。",
   "event.box_cooled": "ボックスの温度が下がりました。",
   "event.box_undervoltage": "電源が弱すぎます。",
