@@ -61,7 +61,7 @@ async fn a_claim_brings_the_time_zone_along() {
 #[tokio::test]
 async fn of_many_claims_at_once_one_is_taken() {
     let test_box = TestBox::start().await;
-    let mut client = test_box.client();
+    let client = test_box.client();
     let claims = (0..6).map(|number| {
         let client = client.clone();
         tokio::spawn(async move {
