@@ -31,8 +31,8 @@ const FIRST: Readonly<Record<string, readonly string[]>> = {
       "Field",
       "Findings",
     ],
-    ...["focus", "JobProgress", "KeyHelp", "LanguageChoice", "Lead", "NetworkFacts", "NewKey", "PlatformLimits"],
-    ...["PlatformTiles", "Qr", "Refusals", "SecretInput", "Sessions", "Strength", "Tabs", "TextField"],
+    ...["focus", "InstallHere", "JobProgress", "KeyHelp", "LanguageChoice", "Lead", "NetworkFacts", "NewKey", "Notices"],
+    ...["PlatformLimits", "PlatformTiles", "Qr", "Refusals", "SecretInput", "Sessions", "Strength", "Tabs", "TextField"],
   ],
 };
 /** Fetched by whoever opens them, each by itself. */
