@@ -57,8 +57,10 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
         }
         let absent = if seen { "Brookbox is restarting …" } else { "Brookbox is starting …" };
         let joining = config.hotspot.as_deref().and_then(hotspot::joining);
-        let page = |status| page(status, joining.as_ref(), &offered);
-        let text = status.as_ref().map_or_else(|| waiting(absent, &offered), page);
+        let text = match &status {
+            Some(status) => page(status, joining.as_ref(), &offered),
+            None => waiting(absent, &offered),
+        };
         if text != shown {
             let mut out = std::io::stdout().lock();
             out.write_all(CLEAR.as_bytes()).and_then(|()| out.write_all(text.as_bytes())).map_err(Failure::other)?;
