@@ -21,10 +21,14 @@ def claim(box):
 
 
 def sign_in(box):
-    status, headers, body = box.request("POST", "/api/v1/login", {"username": "mara", "password": PASSWORD})
-    if status not in (200, 204):
-        raise BoxError(f"the sign-in was answered with {status}: {body}")
-    return headers["Set-Cookie"].split(";")[0]
+    """A sign-in as the owner; a box that has too little of a processor to hash a password in time is asked again."""
+    end = time.monotonic() + 120 * PATIENCE
+    while True:
+        status, headers, body = box.request("POST", "/api/v1/login", {"username": "mara", "password": PASSWORD}, timeout=90 * PATIENCE)
+        if status in (200, 204):
+            return headers["Set-Cookie"].split(";")[0]
+        if status != 408 or time.monotonic() > end:
+            raise BoxError(f"the sign-in was answered with {status}: {body}")
 
 
 def clip(target, seconds):

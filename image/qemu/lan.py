@@ -144,6 +144,8 @@ def cable(lan, image):
             page = time.monotonic() - start
             air.publisher.command[-1] = air.publisher.command[-1].replace(old, new)
             air.publisher.restart()
+            # It takes one connection at a time and does not see that this one's peer has gone; a real server takes the next.
+            air.server.restart()
             air.live(180)
             live = time.monotonic() - start
         box.power_off()
