@@ -229,7 +229,7 @@ describe("destinations", () => {
     await page.mouse.up();
     await expect.poll(stored).toEqual(["Club", "Hangs up"]);
     await page.reload();
-    await expect.poll(names).toEqual(["Club", "Hangs up"]);
+    await expect.poll(names, { timeout: 10_000 }).toEqual(["Club", "Hangs up"]);
   });
 });
 
