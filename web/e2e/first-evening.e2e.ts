@@ -229,7 +229,7 @@ describe("destinations", () => {
     await page.mouse.up();
     await expect.poll(stored).toEqual(["Club", "Hangs up"]);
     await page.reload();
-    await expect.poll(names).toEqual(["Club", "Hangs up"]);
+    await expect.poll(names, { timeout: 10_000 }).toEqual(["Club", "Hangs up"]);
   });
 });
 
@@ -399,10 +399,10 @@ describe("out of reach", () => {
     await stage.publisher?.stop("SIGKILL");
     await box.stop("SIGKILL");
     await go("Input");
-    await page.getByRole("alert").getByText("Can’t reach the box").waitFor({ timeout: 5000 });
+    await page.getByRole("alert").getByText("Can’t reach the box", { exact: true }).waitFor({ timeout: 5000 });
     await inspect(page, "input-unreachable");
     await box.start();
-    await page.getByText("Can’t reach the box").waitFor({ state: "detached", timeout: 15_000 });
+    await page.getByText("Can’t reach the box", { exact: true }).waitFor({ state: "detached", timeout: 15_000 });
     await go("Live");
     await says(/^Ready/);
     expect(await page.evaluate(() => "sameDocument" in window)).toBe(true);
