@@ -103,3 +103,22 @@ test("of what is older than a day there are no figures, and that is said", async
   await page.getByText("No figures from then.").waitFor();
   await page.unroute("**/api/v1/events?*");
 });
+
+test("what somebody else sets is here without loading the page again", async () => {
+  await page.goto(stage.address("/"));
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.evaluate(() => Object.assign(window, { sameDocument: true }));
+  const places = await box.api<{ id: string; name: string }[]>("GET", "/destinations");
+  const trovo = places.find(({ name }) => name === "Trovo");
+  await box.api("PATCH", `/destinations/${trovo?.id}`, { startMode: "manual" });
+  await page.getByText("Waits for Start sending").first().waitFor();
+  await box.api("PATCH", "/system", { boxName: "hill-road" });
+  await page.getByRole("navigation").getByText("hill-road").first().waitFor();
+  await page.goto(stage.address("/diagnostics"));
+  await page.getByText("renamed the box to hill-road. Programs that send to river-street.local").first().waitFor();
+  await page
+    .getByRole("img", { name: /°C/ })
+    .or(page.getByRole("heading", { name: /Box Load/ }))
+    .first()
+    .waitFor();
+});

@@ -571,6 +571,8 @@ export const deMore: MoreTexts = {
   "problem.nothing_to_undo": "Es gibt nichts rückgängig zu machen.",
   "event.box_started": "Die Box ist gestartet.",
   "event.box_restarted": "Die Box ist neu gestartet. Sie war vorher nicht heruntergefahren worden.",
+  "event.box_renamed": "{by} hat die Box in {to} umbenannt. Wer an {from}.local sendet, braucht {to}.local.",
+  "event.address_changed": "Die Adresse der Box ist jetzt {to}, nicht mehr {from}. Trage sie dort ein, wo du sendest.",
   "event.box_hot": "Die Box ist zu heiß und bremst ab.",
   "event.box_cooled": "Die Box ist abgekühlt.",
   "event.box_undervoltage": "Das Netzteil ist zu schwach.",

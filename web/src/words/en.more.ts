@@ -601,6 +601,8 @@ export const enMore = {
   "problem.nothing_to_undo": "There is nothing to undo.",
   "event.box_started": "The box has started.",
   "event.box_restarted": "The box has started again. It was not shut down before.",
+  "event.box_renamed": "{by} renamed the box to {to}. Programs that send to {from}.local need {to}.local.",
+  "event.address_changed": "The box’s address is {to} now, no longer {from}. Enter it where you send from.",
   "event.box_hot": "The box is too hot and has slowed down.",
   "event.box_cooled": "The box has cooled down.",
   "event.box_undervoltage": "The power supply is too weak.",

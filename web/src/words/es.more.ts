@@ -569,6 +569,8 @@ export const esMore: MoreTexts = {
   "problem.nothing_to_undo": "No hay nada que deshacer.",
   "event.box_started": "La caja ha arrancado.",
   "event.box_restarted": "La caja ha vuelto a arrancar. Antes no se había apagado bien.",
+  "event.box_renamed": "{by} cambió el nombre de la caja a {to}. Quien envía a {from}.local necesita {to}.local.",
+  "event.address_changed": "La dirección de la caja es ahora {to}, ya no {from}. Ponla donde envías.",
   "event.box_hot": "La caja está demasiado caliente y va más lenta.",
   "event.box_cooled": "La caja se ha enfriado.",
   "event.box_undervoltage": "La alimentación es insuficiente.",

@@ -29,6 +29,7 @@ export function input(over: Partial<InputStatus> = {}): InputStatus {
 export function status(destinations: Record<string, DestinationStatus>, over: Partial<Status> = {}): Status {
   return {
     seq: 1,
+    settingsRevision: 1,
     time: "2026-11-21T20:46:12Z",
     inputs: { main: input() },
     destinations,

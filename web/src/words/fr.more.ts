@@ -570,6 +570,9 @@ export const frMore: MoreTexts = {
   "problem.nothing_to_undo": "Rien à annuler.",
   "event.box_started": "La boîte a démarré.",
   "event.box_restarted": "La boîte a redémarré. Elle n’avait pas été arrêtée avant.",
+  "event.box_renamed": "{by} a renommé la boîte en {to}. Qui envoie à {from}.local doit utiliser {to}.local.",
+  "event.address_changed":
+    "L’adresse de la boîte est maintenant {to}, et non plus {from}. Indiquez-la là d’où vous envoyez.",
   "event.box_hot": "La boîte est trop chaude et ralentit.",
   "event.box_cooled": "La boîte a refroidi.",
   "event.box_undervoltage": "L’alimentation est trop faible.",

@@ -69,7 +69,7 @@ describe("headline", () => {
   });
 
   test("it is noticed before anybody sees it too", () => {
-    const alarms = [{ code: "frozen", since: "2026-11-21T20:45:30Z" }];
+    const alarms = [{ code: "frozen" as const, since: "2026-11-21T20:45:30Z" }];
     const noticed = { inputs: { main: input({ alarms }) } };
     const unseen = "The picture has stood still for *42\u00a0s* | Nobody sees it yet.";
     expect(say(status({ a: off }, noticed)).said).toBe(unseen);
@@ -78,7 +78,7 @@ describe("headline", () => {
   });
 
   test("of several inputs the one that somebody sees is said", () => {
-    const alarms = [{ code: "silent", since: "2026-11-21T20:45:30Z" }];
+    const alarms = [{ code: "silent" as const, since: "2026-11-21T20:45:30Z" }];
     const guest = destination({ output: "guest/passthrough" });
     const both = { inputs: { guest: input({ alarms }), main: input() } };
     expect(say(status({ a: live, b: live }, both)).said).toMatch(/^Live on 2/);

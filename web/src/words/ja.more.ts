@@ -561,6 +561,9 @@ export const jaMore: MoreTexts = {
   "problem.nothing_to_undo": "元に戻すものはありません。",
   "event.box_started": "ボックスが起動しました。",
   "event.box_restarted": "ボックスが再び起動しました。前回は正しく終了していません。",
+  "event.box_renamed":
+    "{by} がボックスの名前を {to} に変えました。{from}.local へ送るプログラムは {to}.local に変えてください。",
+  "event.address_changed": "ボックスのアドレスは {from} から {to} に変わりました。送信元に入力してください。",
   "event.box_hot": "ボックスが高温で減速しています。",
   "event.box_cooled": "ボックスの温度が下がりました。",
   "event.box_undervoltage": "電源が弱すぎます。",
