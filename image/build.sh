@@ -7,8 +7,10 @@ set -euo pipefail
 ROOTFS=${ROOTFS:-debian}
 [ -d "$IMAGE/$ROOTFS" ] || die "there is no provider $ROOTFS of a root file system; there are: debian, buildroot"
 if [ "$ROOTFS" = buildroot ]; then
+  # Without an output folder it is built first, and this is called again at its end.
+  [ -n "${BUILDROOT_OUTPUT:-}" ] || exec "$ROOT/buildroot/build.sh"
+  [ -d "$BUILDROOT_OUTPUT" ] || die "BUILDROOT_OUTPUT has to name the output folder of Buildroot; see buildroot/README.md"
   # It has built the daemon too.
-  [ -d "${BUILDROOT_OUTPUT:-}" ] || die "BUILDROOT_OUTPUT has to name the output folder of Buildroot; see buildroot/README.md"
   DAEMON=$(realpath "$BUILDROOT_OUTPUT")/target/usr/bin/brookboxd
   export DAEMON
 fi

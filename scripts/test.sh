@@ -70,7 +70,7 @@ web_e2e() { BROOKBOXD=$TARGET/debug/brookboxd npm run --prefix web --silent e2e;
 acceptance() { "$TARGET/debug/acceptance" "$@"; }
 units() { systemd/test.sh; }
 # What of the other boards needs no image, and that Buildroot's configurations are what their parts say.
-boards() { image/boards/raspberrypi/test.sh && buildroot/configs.sh --check; }
+boards() { image/boards/raspberrypi/test.sh && buildroot/configs.sh --check && buildroot/test.sh; }
 # The PC image, quick to build rather than small; and started once, with the main job inside it.
 image() { DAEMON=$TARGET/debug/brookboxd SQUASHFS_LEVEL=1 nice -n 10 image/build.sh; }
 image_in_qemu() { SKIP_BUILD=1 nice -n 5 image/test.sh --quick; }

@@ -83,7 +83,7 @@ def choose_firmware(tree, names, drop, keep):
     for path in list(chosen):
         if match := re.fullmatch(r"(.*iwlwifi-.*)-\d+\.ucode", path):
             chosen.update(p for p in there if p == match.group(1) + ".pnvm")
-    chosen.update(p for p in there if p.startswith("regulatory.db"))
+    chosen.update(p for p in there if p.startswith("regulatory.db") and p.endswith("-debian"))
     for path in list(chosen):
         while (tree / path).is_symlink():
             path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(tree / path)))
@@ -126,6 +126,11 @@ def main():
         else:
             shutil.copyfile(firmware / path, target)
             count += 1
+    # The package's scripts, which do not run here, choose the list of radio rules that Debian's kernel accepts the signature of.
+    for name in ("regulatory.db", "regulatory.db.p7s"):
+        link = args.into / "usr/lib/firmware" / name
+        if link.with_name(f"{name}-debian").exists():
+            link.symlink_to(f"{name}-debian")
     # Newer packages keep the kernel beside its modules.
     places = [args.unpacked / "boot" / f"vmlinuz-{version}", usr / "modules" / version / "vmlinuz"]
     shutil.copy(next(place for place in places if place.exists()), args.into / "vmlinuz")

@@ -11,6 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
+import board
 import faults
 import features
 import harm
@@ -19,7 +20,7 @@ from box import CPUS, Box, BoxError
 from disk import Disk
 from job import claim, stream, wait_for
 
-CASES = [*features.CASES, *wiring.CASES, *harm.CASES, *faults.CASES]
+CASES = [*features.CASES, *wiring.CASES, *board.CASES, *harm.CASES, *faults.CASES]
 
 
 class Bench:

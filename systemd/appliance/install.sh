@@ -39,7 +39,7 @@ ln -sf ../run/NetworkManager/resolv.conf "$root/etc/resolv.conf"
 ln -sfn ../run/brookbox/localtime "$root/etc/localtime"
 
 enable=(brookboxd.service brookbox-state.service brookbox-firewall.service brookbox-health.service brookbox-screen.service
-  brookbox-usb.service brookbox-settings.service brookbox-settings.path brookbox-ssh.service brookbox-install.socket
+  brookbox-key.service brookbox-usb.service brookbox-settings.service brookbox-settings.path brookbox-ssh.service brookbox-hotspot.service brookbox-install.socket
   data.mount config.mount var.mount efi.automount run-brookbox-fat.automount NetworkManager.service systemd-timesyncd.service)
 systemctl --root="$root" --quiet enable "${enable[@]}"
 # What has no use on a read-only root with one purpose, and would cost time at every boot.

@@ -54,6 +54,10 @@ pub struct ApiConfig {
     pub logbook: Logbook,
     /// Whether the log goes to systemd's journal, which survives restarts.
     pub journal: bool,
+    /// The socket of the service that installs on a disk; `None`: this is no image.
+    pub installer: Option<PathBuf>,
+    /// A folder of what other parts of the system want a person to know.
+    pub notices: Option<PathBuf>,
 }
 
 /// Who the box is, for whoever announces it.
@@ -135,6 +139,7 @@ impl Api {
         let box_name: Option<String> = store.setting("boxName")?;
         let hosts = Hosts::new(&config, box_name.as_deref());
         let box_name = box_name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
+        crate::install::settle(&store)?;
         let (lookout, jobs) = (Arc::new(Lookout::new(&store)?), Arc::new(Jobs::new(&store)?));
         let sources = Sources { lookout, jobs, ..Sources::default() };
         let Sources { lookout, jobs, vitals, writes } = sources.clone();

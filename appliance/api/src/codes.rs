@@ -1,7 +1,7 @@
 //! Codes that may stand in what the API tells, in one place: whoever puts them into words can know all of them.
 
 /// Of events: the engine's, the machine's, and what people do.
-pub(crate) const EVENTS: [&str; 66] = [
+pub(crate) const EVENTS: [&str; 68] = [
     "box_started",
     "box_hot",
     "box_cooled",
@@ -11,6 +11,8 @@ pub(crate) const EVENTS: [&str; 66] = [
     "disk_well",
     "memory_low",
     "memory_well",
+    "address_changed",
+    "box_renamed",
     "publisher_started",
     "publisher_lost",
     "publisher_returned",

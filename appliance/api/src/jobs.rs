@@ -47,13 +47,20 @@ pub(crate) struct Kind {
     pub(crate) role: Role,
     /// Its own faults.
     pub(crate) faults: &'static [Fault],
-    /// Where its file is fetched: this, a slash and the job's id.
+    /// What it makes; `None`: no file.
+    pub(crate) file: Option<FileKind>,
+}
+
+/// The file that jobs of a kind make.
+#[derive(Debug)]
+pub(crate) struct FileKind {
+    /// Where it is fetched: this, a slash and the job's id.
     pub(crate) path: &'static str,
     pub(crate) media_type: &'static str,
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [&Kind; 1] = [&crate::support::KIND];
+pub(crate) static KINDS: [&Kind; 2] = [&crate::support::KIND, &crate::install::KIND];
 
 impl Kind {
     pub(crate) fn of(job: &Job) -> Option<&'static Self> {
@@ -214,7 +221,7 @@ pub(crate) async fn start<F>(
     work: impl FnOnce(Progress) -> F + Send + 'static,
 ) -> Result<Kept, Problem>
 where
-    F: Future<Output = Result<JobFile, Stop>> + Send + 'static,
+    F: Future<Output = Result<Option<JobFile>, Stop>> + Send + 'static,
 {
     let job = Job {
         id: brookbox_vault::id()?,
@@ -256,12 +263,12 @@ where
     Ok(kept)
 }
 
-async fn end(app: &App, id: &str, result: Result<JobFile, Stop>) {
+async fn end(app: &App, id: &str, result: Result<Option<JobFile>, Stop>) {
     let job = app.jobs.change(id, |kept| {
         kept.percent = None;
         kept.job.ended_at = Some(Time::now());
         match result {
-            Ok(file) => (kept.job.state, kept.job.file) = (JobState::Done, Some(file)),
+            Ok(file) => (kept.job.state, kept.job.file) = (JobState::Done, file),
             Err(Stop::Cancelled) => kept.job.state = JobState::Cancelled,
             Err(Stop::Failed(fault)) => {
                 (kept.job.state, kept.job.fault) = (JobState::Failed, Some(fault.code.to_owned()));
@@ -385,7 +392,7 @@ mod tests {
         panic!("it goes on")
     }
 
-    async fn goes_on(progress: Progress) -> Result<JobFile, Stop> {
+    async fn goes_on(progress: Progress) -> Result<Option<JobFile>, Stop> {
         progress.step(1).await?;
         loop {
             progress.check()?;
@@ -394,12 +401,12 @@ mod tests {
         }
     }
 
-    async fn dies(_: Progress) -> Result<JobFile, Stop> {
+    async fn dies(_: Progress) -> Result<Option<JobFile>, Stop> {
         panic!("on purpose")
     }
 
-    async fn writes(progress: Progress) -> Result<JobFile, Stop> {
-        progress.write("a.zip".into(), b"bytes")
+    async fn writes(progress: Progress) -> Result<Option<JobFile>, Stop> {
+        progress.write("a.zip".into(), b"bytes").map(Some)
     }
 
     #[tokio::test]

@@ -15,9 +15,9 @@ use crate::openapi::Doc;
 use crate::platforms::Platform;
 use crate::problem::{Code, Problem};
 use crate::resources::{
-    alarms, broadcast, broadcasts, destinations, events, figures, health, inputs, jobs, login, logs, me, metrics,
-    notifications, obs, outputs, play, profiles, sessions, setup, signins, status, support, system, tokens, users,
-    watch_links,
+    alarms, broadcast, broadcasts, destinations, events, figures, health, inputs, install, jobs, login, logs, me,
+    metrics, notifications, obs, outputs, play, profiles, sessions, setup, signins, status, support, system, tokens,
+    users, watch_links,
 };
 use crate::{auth, body, live, openapi, security, web};
 
@@ -221,6 +221,10 @@ pub(crate) fn table() -> Vec<Route> {
         route(POST, "/api/v1/system/support-file", Role(Owner), support::create, Doc::new("Begins to make a support file; gives the job, or the one that is under way")
             .says("It is made without any network. It holds no key, password or token; names and public addresses are replaced by made-up ones.").gives::<jobs::JobView>(201)),
         route(GET, "/api/v1/system/support-file/{id}", Role(Owner), support::fetch, Doc::new("Gives the support file that a job has made, for an hour").gives_media("application/zip").or(&[Code::Conflict])),
+        route(GET, "/api/v1/system/install", Role(Owner), install::get, Doc::new("Lists the disks that *Install on this computer* can take; none unless the image was started from a USB stick").gives::<install::Install>(200)),
+        route(POST, "/api/v1/system/install", Fresh(Owner), install::post, Doc::new("Erases a disk and begins to install on it; gives the job, or the one that is under way")
+            .says("In its last step the box is at rest, and then the machine switches itself off: pull the stick, and switch it on again. The box that starts then has everything of this one, also this job as done.")
+            .takes::<install::InstallOn>().gives::<jobs::JobView>(201).or(&[Code::Conflict])),
         route(GET, "/api/v1/jobs", Role(Viewer), jobs::list, Doc::new("Lists long work, under way and ended, the newest first").lists::<jobs::JobView>()),
         route(GET, "/api/v1/jobs/{id}", Role(Viewer), jobs::get, Doc::new("Shows a job").gives::<jobs::JobView>(200)),
         route(DELETE, "/api/v1/jobs/{id}", Role(Operator), jobs::delete, Doc::new("Ends a job that is under way, as soon as it can; forgets one that has ended, with its file").gives_nothing().or(&[Code::Conflict])),

@@ -247,6 +247,17 @@ pub(crate) enum Deed<'a> {
         input: &'a str,
         name: &'a str,
     },
+    InstallBegun {
+        disk: &'a str,
+        serial: &'a str,
+    },
+    SshOn {
+        keys: usize,
+    },
+    Installed,
+    InstallFailed {
+        disk: &'a str,
+    },
 }
 
 impl Deed<'_> {
@@ -425,6 +436,22 @@ impl Deed<'_> {
             Self::WatchLinkDeleted { input, name } => {
                 put("name", name.into());
                 ("watch_link_deleted", Severity::Info, Some(input), format!("{by} ended the watch link {name}."))
+            }
+            Self::InstallBegun { disk, serial } => {
+                put("name", disk.into());
+                put("serial", serial.into());
+                ("install_begun", Severity::Warning, None, format!("{by} has the box install itself on {disk}."))
+            }
+            Self::SshOn { keys } => {
+                put("count", keys.into());
+                ("ssh_on", Severity::Warning, None, format!("SSH is on: {keys} keys may sign in as root."))
+            }
+            Self::Installed => {
+                ("installed", Severity::Info, None, "The box was installed on a disk of its computer.".to_owned())
+            }
+            Self::InstallFailed { disk } => {
+                put("name", disk.into());
+                ("install_failed", Severity::Error, None, format!("The box could not be installed on {disk}."))
             }
             Self::AddressUnblocked { address } => {
                 put("address", address.to_string().into());

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::app::{App, blocking};
 use crate::machine::{self, Interface, Machine};
+use crate::notices;
 use crate::sentences::Deed;
 
 /// Each look is a wake-up.
@@ -220,6 +221,7 @@ pub(crate) async fn run(app: App) {
         for (from, to) in moves.note(&machine.network) {
             app.note(Deed::AddressChanged { from, to }.event(None)).await;
         }
+        notices::look(&app).await;
     }
 }
 

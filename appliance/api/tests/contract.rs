@@ -40,7 +40,7 @@ async fn a_claim_brings_the_time_zone_along() {
     let folder = tempfile::tempdir().unwrap();
     let system = folder.path().join("system");
     let test_box = TestBox::start_with(|config| config.system_dir = Some(system.clone())).await;
-    let mut client = test_box.client();
+    let client = test_box.client();
     for odd in ["", "../../etc/passwd", "/etc/passwd", "Europe//Berlin", "Europe/Ber lin", "-x", &"a".repeat(65)] {
         assert_eq!(client.post("/api/v1/setup", claim(odd)).await.code(), "invalid", "{odd}");
     }
@@ -52,7 +52,7 @@ async fn a_claim_brings_the_time_zone_along() {
     // The one of brookbox.toml was chosen by hand.
     let test_box = TestBox::start_with(|config| config.system_dir = Some(folder.path().join("other"))).await;
     test_box.store.put_setting("timeZone", &"UTC").unwrap();
-    let mut client = test_box.client();
+    let client = test_box.client();
     assert_eq!(client.post("/api/v1/setup", claim("Europe/Berlin")).await.status, 201);
     assert_eq!(test_box.store.setting::<String>("timeZone").unwrap().as_deref(), Some("UTC"));
     assert!(!folder.path().join("other").exists());

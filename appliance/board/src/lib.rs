@@ -1,10 +1,13 @@
 //! The board and the system below: what it is, and how it is found on the network.
 
 pub mod first_boot;
+pub mod install;
 pub mod mdns;
 mod model;
+mod notices;
 
 pub use model::kind;
+pub use notices::{Notice, notices};
 
 use std::net::IpAddr;
 

@@ -51,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) installer: Option<PathBuf>,
     /// A folder of notices for the screen, one sentence a file.
     pub(crate) notices: Option<PathBuf>,
+    /// Where the system says how to join its set-up hotspot; `None`: there is none.
+    pub(crate) hotspot: Option<PathBuf>,
 }
 
 /// The file. Unknown names are errors: a misspelt limit must not pass for one.
@@ -120,6 +122,7 @@ struct FirstBoot {
 struct Screen {
     socket: Option<PathBuf>,
     notices: Option<PathBuf>,
+    hotspot: Option<PathBuf>,
 }
 
 /// `[install]`
@@ -244,6 +247,7 @@ impl Config {
             status_socket,
             installer: file.install.socket,
             notices: file.screen.notices,
+            hotspot: file.screen.hotspot,
         })
     }
 }

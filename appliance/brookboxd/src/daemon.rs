@@ -20,7 +20,7 @@ use crate::discovery::Discovery;
 use crate::failure::Failure;
 use crate::https::Https;
 use crate::status::{self, Listeners};
-use crate::{discovery, first_boot, log, variables, watchdog};
+use crate::{discovery, first_boot, hotspot, log, variables, watchdog};
 
 /// The HTTP side has this long to end what it is answering.
 const HTTP_END: Duration = Duration::from_millis(500);
@@ -74,6 +74,8 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             logbook: logs.book,
             journal: logs.journal,
+            installer: config.installer.clone(),
+            notices: config.notices.clone(),
             ..ApiConfig::default()
         },
         store.clone(),
@@ -86,6 +88,7 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
     }
     let listeners = Listeners { http: http_address, https: https_address, rtmp: engine.rtmp() };
     let screen = Screen {
+        data_dir: config.hotspot.is_some().then(|| config.data_dir.clone()),
         listeners,
         socket: config.status_socket.clone(),
         problems: first.problems,
@@ -106,6 +109,8 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
 
 /// What the screen is to show, and where it asks.
 struct Screen {
+    /// Where the set-up hotspot is told whether anybody owns the box.
+    data_dir: Option<PathBuf>,
     listeners: Listeners,
     socket: PathBuf,
     problems: Vec<String>,
@@ -137,6 +142,10 @@ async fn serve(
     let host = host_now(&api, found.as_ref());
     let https = https.map(|https| https.serve(api.clone(), host)).transpose()?;
     let announced = found.as_ref().map(Discovery::announced);
+    if let Some(data_dir) = screen.data_dir {
+        let identity = api.identity();
+        tokio::spawn(async move { hotspot::tell(&data_dir, identity).await });
+    }
     let showing = tokio::spawn(status::serve(
         &screen.socket,
         status::Source {

@@ -36,11 +36,6 @@ impl Failure {
         self
     }
 
-    /// What is wrong.
-    pub(crate) fn sentence(&self) -> &str {
-        &self.sentence
-    }
-
     pub(crate) fn code(&self) -> u8 {
         self.code
     }

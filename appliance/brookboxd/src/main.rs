@@ -13,6 +13,7 @@ mod failure;
 mod first_boot;
 mod healthy;
 mod hosts;
+mod hotspot;
 mod https;
 mod install;
 mod log;

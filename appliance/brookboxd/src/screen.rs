@@ -9,12 +9,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
+use brookbox_board::install::{self, Disk};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::install::{self, Disk};
+use crate::hotspot::{self, Joining};
 use crate::status::Status;
 
 /// How often it is tried to reach the daemon.
@@ -55,7 +56,11 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
             News::Installer(lines) => offered = lines,
         }
         let absent = if seen { "Brookbox is restarting …" } else { "Brookbox is starting …" };
-        let text = status.as_ref().map_or_else(|| waiting(absent, &offered), |status| page(status, &offered));
+        let joining = config.hotspot.as_deref().and_then(hotspot::joining);
+        let text = match &status {
+            Some(status) => page(status, joining.as_ref(), &offered),
+            None => waiting(absent, &offered),
+        };
         if text != shown {
             let mut out = std::io::stdout().lock();
             out.write_all(CLEAR.as_bytes()).and_then(|()| out.write_all(text.as_bytes())).map_err(Failure::other)?;
@@ -91,7 +96,7 @@ fn offer(installer: &Path, tell: &Sender<News>) {
     let mut typed = stdin().lock().lines();
     let mut said = None;
     loop {
-        let disks = install::disks(installer).unwrap_or_default();
+        let disks = install::disks(installer).map(|found| found.disks).unwrap_or_default();
         let _ = tell.send(News::Installer(offers(&disks, said.take())));
         let Some(Ok(answer)) = typed.next() else { return };
         let Some(disk) = chosen(&answer, &disks) else { continue };
@@ -104,7 +109,7 @@ fn offer(installer: &Path, tell: &Sender<News>) {
                 let _ = tell.send(News::Installer(vec![done.to_owned()]));
                 return;
             }
-            Err(failure) => said = Some(failure.sentence().to_owned()),
+            Err(error) => said = Some(error.to_string()),
         }
     }
 }
@@ -142,11 +147,15 @@ fn waiting(what: &str, offered: &[String]) -> String {
     text
 }
 
-/// What stands on the screen. An offer takes the place of the certificate, for which there is no room then.
-fn page(status: &Status, offered: &[String]) -> String {
+/// What stands on the screen. An offer takes the place of the certificate, for which there is no room then. While the hotspot is
+/// on, the code is the one that joins it.
+fn page(status: &Status, joining: Option<&Joining>, offered: &[String]) -> String {
     let mut text = vec![format!("Brookbox {}", status.version), String::new()];
     let addresses = shown_addresses(&status.addresses);
     let first = addresses.first().map(|address| url(*address, status.listeners.http));
+    if let Some(Joining { name, password }) = joining {
+        text.extend([format!("Wi-Fi: {name}"), format!("Password: {password}"), "Join it, then open".to_owned()]);
+    }
     if !status.host.is_empty() && first.is_some() {
         text.push(format!("http://{}{}", status.host, port(status.listeners.http)));
     }
@@ -161,7 +170,8 @@ fn page(status: &Status, offered: &[String]) -> String {
     text.extend(status.worst.iter().chain(&status.problems).map(|what| format!("! {what}")));
     let text = text.iter().flat_map(|line| wrapped(&clean(line), WIDTH)).collect::<Vec<_>>();
 
-    let code = first.as_deref().and_then(code).unwrap_or_default();
+    let joins = joining.map(|Joining { name, password }| format!("WIFI:T:WPA;S:{name};P:{password};;"));
+    let code = joins.or(first).as_deref().and_then(code).unwrap_or_default();
     let code: Vec<_> = code.lines().collect();
     let width = code.first().map_or(0, |line| line.chars().count());
     let mut page = String::new();
@@ -272,7 +282,7 @@ mod tests {
 
     #[test]
     fn it_fits_on_a_console() {
-        let page = page(&status(), &[]);
+        let page = page(&status(), None, &[]);
         assert!(page.lines().count() <= 25, "{page}");
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
         for told in ["http://river-street.local", "http://192.168.178.101", "Live on 3 of 4", "! Club: The server"] {
@@ -287,7 +297,7 @@ mod tests {
         let told = |change: fn(&mut Status)| {
             let mut status = status();
             change(&mut status);
-            page(&status, &[])
+            page(&status, None, &[])
         };
         assert!(told(|status| status.claimed = false).contains("Nobody owns this box yet"));
         assert!(told(|status| (status.live, status.receiving) = (0, false)).contains("waiting for a stream"));
@@ -300,6 +310,18 @@ mod tests {
         assert!(told(|status| status.listeners.http.set_port(8080)).contains("http://river-street.local:8080"));
     }
 
+    #[test]
+    fn the_hotspot_is_joined_by_what_the_screen_says() {
+        let joining = Joining { name: "Brookbox 1a2b".into(), password: "k7fm2xw9qrst".into() };
+        let status = Status { addresses: vec!["10.42.0.1".parse().unwrap()], ..status() };
+        let page = page(&status, Some(&joining), &[]);
+        assert!(page.lines().count() <= 25, "{page}");
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        for told in ["Wi-Fi: Brookbox 1a2b", "Password: k7fm2xw9qrst", "http://10.42.0.1"] {
+            assert!(page.contains(told), "{told}: {page}");
+        }
+    }
+
     fn disk(name: &str) -> Disk {
         let text = format!(r#"{{"disk":"{name}","model":"Fast 980","serial":"S","bytes":256060514304,"used":true}}"#);
         serde_json::from_str(&text).unwrap()
@@ -308,7 +330,7 @@ mod tests {
     #[test]
     fn an_offer_fits_and_is_taken_by_a_whole_word() {
         let disks = [disk("nvme0n1"), disk("sda"), disk("sdb"), disk("sdc")];
-        let page = page(&status(), &offers(&disks, Some("not installed: the disk cannot be written".into())));
+        let page = page(&status(), None, &offers(&disks, Some("not installed: the disk cannot be written".into())));
         assert!(page.lines().count() <= 24, "{page}");
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
         assert!(page.contains("  3  Fast 980, 256 GB, with something") && !page.contains("  4  "), "{page}");
@@ -332,7 +354,7 @@ mod tests {
     fn a_name_cannot_move_the_cursor() {
         let mut status = status();
         status.worst = Some("\x1b[2JClub\u{9b}5A: gone".into());
-        let page = page(&status, &[]);
+        let page = page(&status, None, &[]);
         assert!(page.contains("! [2JClub5A: gone") && !page.contains(['\x1b', '\u{9b}']));
     }
 

@@ -2,7 +2,7 @@
 //! line of JSON each time that something has changed, what may stand on a screen in a living room. No secret is in it.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -27,9 +27,6 @@ pub(crate) const WRITE: &str = "write";
 const REQUEST_BYTES: u64 = 16;
 /// Who does not read for so long is dropped.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Most notices, and the longest, that are shown.
-const NOTICES: usize = 8;
-const NOTICE_BYTES: u64 = 400;
 /// Where the durable write goes.
 const PROBE: &str = "lastHealthy";
 
@@ -167,7 +164,8 @@ impl Source {
         let snapshot = self.engine.snapshot();
         let certificate = self.api.certificate();
         let mut problems = self.problems.clone();
-        problems.extend(self.notices.as_deref().map(notices).unwrap_or_default());
+        let notices = self.notices.as_deref().map(brookbox_board::notices).unwrap_or_default();
+        problems.extend(notices.into_iter().map(|notice| notice.sentence));
         let on = snapshot.destinations.values().filter(|one| one.state != DestinationState::Off);
         let live = on.clone().filter(|one| matches!(one.state, DestinationState::Live | DestinationState::Slow));
         let mut addresses = brookbox_board::addresses();
@@ -196,19 +194,6 @@ fn worst(snapshot: &Snapshot) -> Option<String> {
         let reason = one.reason.as_ref().map_or("It is slow.", |reason| reason.sentence.as_str());
         Some(format!("{}: {reason}", one.name))
     })
-}
-
-/// What other parts of the system want to be known: a sentence a file.
-fn notices(folder: &Path) -> Vec<String> {
-    let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
-    let mut paths: Vec<_> = files.filter_map(|file| Some(file.ok()?.path())).take(NOTICES).collect();
-    paths.sort();
-    let text = |path: PathBuf| {
-        let mut bytes = Vec::new();
-        fs::File::open(path).ok()?.take(NOTICE_BYTES).read_to_end(&mut bytes).ok()?;
-        Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())
-    };
-    paths.into_iter().filter_map(text).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use brookbox_vault::{Context, KeyPlaces, MachineKey, Vault, same};
+use brookbox_vault::{Context, KeyOrigin, KeyPlaces, MachineKey, Vault, same};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 use rusqlite::config::DbConfig;
@@ -156,6 +156,12 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// Where the machine key was found.
+    #[must_use]
+    pub fn key_origin(&self) -> &KeyOrigin {
+        self.shared.vault.origin()
     }
 
     pub(crate) fn vault(&self) -> &Vault {

@@ -1,6 +1,6 @@
 //! The machine key: 32 random bytes in a file of their own, or from systemd.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,10 @@ use crate::{Error, write_private};
 
 /// Name of the key file in the data directory.
 pub const KEY_FILE: &str = "machine-key";
-/// Name of the systemd credential that goes before the file.
+/// Name of the systemd credential that goes before the file, and of the one that may say what seals it while it is stored.
 const CREDENTIAL: &str = "brookbox-machine-key";
+const SEALED_BY: &str = "brookbox-machine-key-by";
+const TPM: &str = "tpm2";
 /// Length of the machine key in bytes.
 pub const KEY_LEN: usize = 32;
 
@@ -25,22 +27,33 @@ pub struct KeyPlaces {
     pub file: PathBuf,
     /// The systemd credential, if there is one; it goes before the file.
     pub credential: Option<PathBuf>,
+    /// Whether it is said beside the credential that a TPM seals it.
+    pub tpm: bool,
 }
 
 impl KeyPlaces {
     /// The places for a data directory: `machine-key` in it, and `$CREDENTIALS_DIRECTORY/brookbox-machine-key`.
     #[must_use]
     pub fn of(data_dir: &Path) -> Self {
-        let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(CREDENTIAL));
-        Self { file: data_dir.join(KEY_FILE), credential: credential.filter(|path| path.exists()) }
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Self::among(data_dir, credentials.as_deref())
+    }
+
+    fn among(data_dir: &Path, credentials: Option<&Path>) -> Self {
+        let credential = credentials.map(|dir| dir.join(CREDENTIAL)).filter(|path| path.exists());
+        let by = credentials.and_then(|dir| fs::read(dir.join(SEALED_BY)).ok());
+        let tpm = credential.is_some() && by.as_deref() == Some(TPM.as_bytes());
+        Self { file: data_dir.join(KEY_FILE), credential, tpm }
     }
 }
 
 /// Where a machine key was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// A systemd credential (which may be sealed by the TPM).
+    /// A systemd credential.
     Credential(PathBuf),
+    /// A systemd credential that a TPM seals while it is stored.
+    Tpm(PathBuf),
     /// The file beside the data.
     File(PathBuf),
 }
@@ -50,7 +63,7 @@ impl KeyOrigin {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Credential(path) | Self::File(path) => path,
+            Self::Credential(path) | Self::Tpm(path) | Self::File(path) => path,
         }
     }
 }
@@ -71,7 +84,8 @@ impl MachineKey {
         if let Some(path) = &places.credential {
             // systemd answers for mode and owner: the directory is the unit's own, and read-only.
             let file = File::open(path).map_err(|source| Error::KeyIo { path: path.clone(), source })?;
-            return Ok(Self { bytes: read_key(&file, path)?, origin: KeyOrigin::Credential(path.clone()) });
+            let origin = if places.tpm { KeyOrigin::Tpm } else { KeyOrigin::Credential };
+            return Ok(Self { bytes: read_key(&file, path)?, origin: origin(path.clone()) });
         }
         let path = &places.file;
         let file = File::open(path).map_err(|source| match source.kind() {
@@ -156,13 +170,13 @@ fn create(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
     fn places(dir: &tempfile::TempDir) -> KeyPlaces {
-        KeyPlaces { file: dir.path().join(KEY_FILE), credential: None }
+        KeyPlaces { file: dir.path().join(KEY_FILE), credential: None, tpm: false }
     }
 
     #[test]
@@ -253,6 +267,18 @@ mod tests {
     }
 
     #[test]
+    fn a_tpm_seals_what_is_said_to_be_sealed_by_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = || KeyPlaces::among(dir.path(), Some(dir.path()));
+        fs::write(dir.path().join(SEALED_BY), "tpm2").unwrap();
+        assert!(found().credential.is_none() && !found().tpm, "there is no key");
+        fs::write(dir.path().join(CREDENTIAL), [9; KEY_LEN]).unwrap();
+        assert!(found().credential.is_some() && found().tpm);
+        fs::write(dir.path().join(SEALED_BY), "host").unwrap();
+        assert!(found().credential.is_some() && !found().tpm);
+    }
+
+    #[test]
     fn a_credential_goes_before_the_file_and_may_be_shared_with_root() {
         let dir = tempfile::tempdir().unwrap();
         MachineKey::load_or_create(&places(&dir)).unwrap();
@@ -263,6 +289,8 @@ mod tests {
         let key = MachineKey::load(&places).unwrap();
         assert_eq!(key.bytes(), &[9; KEY_LEN]);
         assert_eq!(key.origin(), &KeyOrigin::Credential(credential.clone()));
+        let tpm = KeyPlaces { tpm: true, ..places.clone() };
+        assert_eq!(MachineKey::load(&tpm).unwrap().origin(), &KeyOrigin::Tpm(credential.clone()));
         fs::write(&credential, [9; 5]).unwrap();
         assert!(matches!(MachineKey::load_or_create(&places), Err(Error::KeySize { size: 5, .. })));
     }

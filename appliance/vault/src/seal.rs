@@ -120,7 +120,12 @@ mod tests {
     fn vault() -> Vault {
         let dir = tempfile::tempdir().unwrap();
         Vault::new(
-            MachineKey::load_or_create(&KeyPlaces { file: dir.path().join("machine-key"), credential: None }).unwrap(),
+            MachineKey::load_or_create(&KeyPlaces {
+                file: dir.path().join("machine-key"),
+                credential: None,
+                tpm: false,
+            })
+            .unwrap(),
         )
     }
 
@@ -128,7 +133,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let credential = dir.path().join("key");
         std::fs::write(&credential, key).unwrap();
-        let places = KeyPlaces { file: dir.path().join("none"), credential: Some(credential) };
+        let places = KeyPlaces { file: dir.path().join("none"), credential: Some(credential), tpm: false };
         Vault::new(MachineKey::load(&places).unwrap())
     }
 

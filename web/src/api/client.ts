@@ -1,6 +1,7 @@
 import { call, fetchFile } from "./request";
 import type {
   DestinationPatch,
+  InstallOn,
   ListenerPatch,
   NewDestination,
   NewListener,
@@ -83,6 +84,8 @@ export const box = {
 
   supportParts: () => call("get", "/api/v1/system/support-file"),
   makeSupportFile: () => call("post", "/api/v1/system/support-file"),
+  installDisks: () => call("get", "/api/v1/system/install"),
+  installOn: (body: InstallOn) => call("post", "/api/v1/system/install", { body }),
   endJob: (id: string) => call("delete", "/api/v1/jobs/{id}", { path: { id } }),
   log: (query: { level?: string; text?: string; limit?: number }) => call("get", "/api/v1/system/logs", { query }),
 

@@ -31,6 +31,9 @@ export type Listener = Schema["NotificationView"];
 export type NewListener = Schema["NewNotification"];
 export type ListenerPatch = Schema["NotificationPatch"];
 export type Job = Schema["JobView"];
+export type InstallDisk = Schema["InstallDisk"];
+export type InstallOn = Schema["InstallOn"];
+export type Notice = Schema["NoticeView"];
 export type LogEntry = Schema["LogEntry"];
 export type SupportPart = Schema["SupportPart"];
 

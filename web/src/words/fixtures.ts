@@ -29,7 +29,6 @@ export function input(over: Partial<InputStatus> = {}): InputStatus {
 export function status(destinations: Record<string, DestinationStatus>, over: Partial<Status> = {}): Status {
   return {
     seq: 1,
-    settingsRevision: 1,
     time: "2026-11-21T20:46:12Z",
     inputs: { main: input() },
     destinations,
@@ -37,6 +36,7 @@ export function status(destinations: Record<string, DestinationStatus>, over: Pa
     broadcast: { started: false, stopped: false },
     jobs: {},
     board: { alarms: [] },
+    settingsRevision: 1,
     ...over,
   };
 }

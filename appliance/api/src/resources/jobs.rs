@@ -17,7 +17,7 @@ use crate::problem::{Code, Problem};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JobView {
     id: String,
-    /// What it does: `supportFile`.
+    /// What it does: `supportFile`, `install`.
     #[schema(example = "supportFile")]
     kind: String,
     #[schema(schema_with = crate::openapi::job_state)]
@@ -107,8 +107,8 @@ impl From<Kept> for JobView {
                 let fault = kind.fault(&code);
                 JobFault { code: fault.code, sentence: fault.sentence }
             }),
-            file: file.zip(kind).map(|(file, kind)| JobFileView {
-                path: format!("{}/{id}", kind.path),
+            file: file.zip(kind.and_then(|kind| kind.file.as_ref())).map(|(file, made)| JobFileView {
+                path: format!("{}/{id}", made.path),
                 name: file.name,
                 bytes: file.bytes,
                 expires_at: Time::from_ms(file.expires_at_ms),

@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod figures;
 pub(crate) mod health;
 pub(crate) mod inputs;
+pub(crate) mod install;
 pub(crate) mod jobs;
 pub(crate) mod login;
 pub(crate) mod logs;

@@ -17,6 +17,7 @@ use crate::app::{App, Certificate, blocking};
 use crate::bridge;
 use crate::fields::Fields;
 use crate::handover::hand_over;
+use crate::notices::{self, NoticeView};
 use crate::problem::{Code, Problem};
 use crate::resources::NO_STORE;
 use crate::resources::me::{self, Me};
@@ -76,6 +77,8 @@ pub(crate) struct Setup {
     /// How long an owner may still set a new password without the old one (`POST /setup/password`), s; `null`: not now,
     /// or not from where you are.
     password_reset_left_s: Option<u64>,
+    /// Why a box that was somebody's has to be set up again, and what else has to be known before; nothing once it is claimed.
+    notices: Vec<NoticeView>,
 }
 
 /// `POST /setup`
@@ -159,7 +162,16 @@ pub(crate) async fn get(
     let left = app.reset_left().filter(|_| claimed && is_near(connection, &headers));
     let password_reset_left_s = left.map(|left| left.as_secs());
     let code_needed = !claimed && !may_claim(&app, connection, &headers);
-    Ok(Json(Setup { claimed, box_name, language, code_needed, https: app.certificate(), password_reset_left_s }))
+    let notices = if claimed { Vec::new() } else { notices::all(&app) };
+    Ok(Json(Setup {
+        claimed,
+        box_name,
+        language,
+        code_needed,
+        https: app.certificate(),
+        password_reset_left_s,
+        notices,
+    }))
 }
 
 /// Claims the box, once.

@@ -46,7 +46,8 @@ pub(crate) async fn fetch(
     Path(id): Path<String>,
 ) -> Result<([(HeaderName, HeaderValue); 3], Body), Problem> {
     let job = app.jobs.get(&id).ok_or(Code::NotFound)?.job;
-    let kind = Kind::of(&job).filter(|kind| kind.name == KIND.name).ok_or(Code::NotFound)?;
+    let made = Kind::of(&job).filter(|kind| kind.name == KIND.name).and_then(|kind| kind.file.as_ref());
+    let made = made.ok_or(Code::NotFound)?;
     if job.state == JobState::Running {
         return Err(Problem::new(Code::Conflict).detail("The file is still being made."));
     }
@@ -56,6 +57,6 @@ pub(crate) async fn fetch(
     let bytes = blocking(move || std::fs::read(path).map_err(|_| Code::NotFound.into())).await?;
     let name = format!("attachment; filename=\"{}\"", file.name);
     let name = HeaderValue::from_str(&name).map_err(|_| Code::Internal)?;
-    let media_type = HeaderValue::from_static(kind.media_type);
+    let media_type = HeaderValue::from_static(made.media_type);
     Ok(([(header::CONTENT_TYPE, media_type), (header::CONTENT_DISPOSITION, name), NO_STORE], Body::from(bytes)))
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use brookbox_store::{Store, Time};
+use brookbox_vault::KeyOrigin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -14,6 +15,7 @@ use crate::app::{App, Certificate, blocking};
 use crate::auth::Caller;
 use crate::fields::Fields;
 use crate::machine::{self, Machine};
+use crate::notices::{self, NoticeView};
 use crate::problem::Problem;
 use crate::resources::setup::{self, LANGUAGES};
 use crate::sentences::Deed;
@@ -43,6 +45,19 @@ pub(crate) struct System {
     rtmp: String,
     /// The way in by HTTPS; `null`: there is none.
     https: Option<Certificate>,
+    machine_key: KeyKept,
+    /// What has to be known for as long as it is so.
+    notices: Vec<NoticeView>,
+}
+
+/// What protects the key under which stored keys and passwords are sealed, against who holds the disk: `tpm` (this computer's
+/// TPM seals it), `system` (it is a credential of systemd's), `file` (nothing: it lies beside the data).
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum KeyKept {
+    Tpm,
+    System,
+    File,
 }
 
 /// When, from where and by whom the box was claimed.
@@ -109,6 +124,12 @@ fn view(app: &App, stored: Stored) -> System {
         password_reset: stored.password_reset,
         rtmp: app.engine.rtmp().to_string(),
         https: app.certificate(),
+        machine_key: match app.store.key_origin() {
+            KeyOrigin::Tpm(_) => KeyKept::Tpm,
+            KeyOrigin::Credential(_) => KeyKept::System,
+            KeyOrigin::File(_) => KeyKept::File,
+        },
+        notices: notices::all(app),
     }
 }
 

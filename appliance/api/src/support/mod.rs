@@ -17,7 +17,7 @@ use zip::{CompressionMethod, ZipWriter};
 use self::guard::Guard;
 use self::pseudonyms::Pseudonyms;
 use crate::app::blocking;
-use crate::jobs::{Fault, Kind, Progress, Stop};
+use crate::jobs::{Fault, FileKind, Kind, Progress, Stop};
 use crate::machine;
 use crate::problem::{Code, Problem};
 use crate::resources::status::Status;
@@ -34,8 +34,7 @@ pub(crate) static KIND: Kind = Kind {
     can_cancel: true,
     role: Role::Owner,
     faults: &[KEY_FOUND],
-    path: "/api/v1/system/support-file",
-    media_type: "application/zip",
+    file: Some(FileKind { path: "/api/v1/system/support-file", media_type: "application/zip" }),
 };
 
 const KEY_FOUND: Fault = Fault {
@@ -75,7 +74,7 @@ same thing has the same made-up name in every support file of this box.
 type Part = (&'static str, String);
 
 /// Makes the file.
-pub(crate) async fn make(progress: Progress) -> Result<JobFile, Stop> {
+pub(crate) async fn make(progress: Progress) -> Result<Option<JobFile>, Stop> {
     let app = progress.app.clone();
     progress.step(0).await?;
     let began = app.clone();
@@ -129,7 +128,7 @@ pub(crate) async fn make(progress: Progress) -> Result<JobFile, Stop> {
         let bytes = pack(&parts, now, &progress)?;
         progress.check()?;
         let day = now.to_string();
-        progress.write(format!("brookbox-support-{}.zip", day.split('T').next().unwrap_or_default()), &bytes)
+        progress.write(format!("brookbox-support-{}.zip", day.split('T').next().unwrap_or_default()), &bytes).map(Some)
     });
     packed.await.map_err(|_| Stop::from(Problem::new(Code::Internal)))?
 }
