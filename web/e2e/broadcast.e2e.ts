@@ -84,7 +84,7 @@ test("a start before anybody sends says so, and is taken back", async () => {
   await inspect(page, "live-armed");
   await button("Stop sending").click();
   await button("Yes, stop").click();
-  await why("Nothing goes out before Start sending.");
+  await page.locator(".why").getByText("Goes out as soon as OBS sends.").waitFor({ state: "detached" });
   await stage.publish();
   await says(/^Rehearsal: nobody sees this/);
   await button("Start sending").click();

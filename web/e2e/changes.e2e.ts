@@ -54,7 +54,11 @@ test("a change is announced once in words, and no more often than every five sec
   await region.evaluate((element) => {
     const heard: { at: number; words: string }[] = [];
     Object.assign(window, { heard });
-    const listen = () => heard.push({ at: performance.now(), words: element.textContent ?? "" });
+    const listen = () => {
+      const words = element.textContent ?? "";
+      // Emptied again once it was read.
+      if (words !== "") heard.push({ at: performance.now(), words });
+    };
     new MutationObserver(listen).observe(element, { childList: true, characterData: true, subtree: true });
   });
   const heard = () => page.evaluate(() => (window as unknown as { heard: { at: number; words: string }[] }).heard);
@@ -102,4 +106,23 @@ test("of what is older than a day there are no figures, and that is said", async
     .click();
   await page.getByText("No figures from then.").waitFor();
   await page.unroute("**/api/v1/events?*");
+});
+
+test("what somebody else sets is here without loading the page again", async () => {
+  await page.goto(stage.address("/"));
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.evaluate(() => Object.assign(window, { sameDocument: true }));
+  const places = await box.api<{ id: string; name: string }[]>("GET", "/destinations");
+  const trovo = places.find(({ name }) => name === "Trovo");
+  await box.api("PATCH", `/destinations/${trovo?.id}`, { startMode: "manual" });
+  await page.getByText("Waits for Start sending").first().waitFor();
+  await box.api("PATCH", "/system", { boxName: "hill-road" });
+  await page.getByRole("navigation").getByText("hill-road").first().waitFor();
+  await page.goto(stage.address("/diagnostics"));
+  await page.getByText("named the box hill-road. Whatever sends to river-street.local").first().waitFor();
+  await page
+    .getByRole("img", { name: /°C/ })
+    .or(page.getByRole("heading", { name: /Box Load/ }))
+    .first()
+    .waitFor();
 });

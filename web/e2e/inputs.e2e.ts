@@ -39,8 +39,8 @@ test("the second one's loss is the headline, while the first goes on", async () 
   await says(/^Live on 2$/);
   await balcony?.stop("SIGKILL");
   await says(/^Balcony stopped [\d:]+.s ago$/, 5000);
-  await page.getByText("1 other is fine.").waitFor();
-  await page.getByText("Kept open").waitFor();
+  await page.locator(".why").getByText("1 other is fine.").waitFor();
+  await page.getByRole("listitem").getByText("Kept open").waitFor();
   await inspect(page, "live-second-lost");
   expect(faults).toEqual([]);
   await page.context().close();

@@ -11,7 +11,7 @@ test("a picture that stands still and silence are headlines, until they are mute
   await page.goto(stage.address("/"));
   await eyes.says(/^Live on 1$/, 20_000);
   await eyes.says(/^No sound for [\d:]+/, 40_000);
-  await page.getByText("It goes out like this to 1 place.").waitFor();
+  await page.locator(".why").getByText("It goes out like this to 1 place.").waitFor();
   await page.getByRole("button", { name: "Mute this warning" }).click();
   await eyes.says(/^Live on 1$/);
   await eyes.says(/^The picture has stood still for [\d:]+/, 60_000);

@@ -59,6 +59,9 @@ describe.skipIf(!here)("OBS on this device", () => {
     await expect
       .poll(async () => (await obs.ask<{ outputActive: boolean }>("GetStreamStatus")).outputActive, { timeout: 10_000 })
       .toBe(false);
+    // The box keeps it: whoever comes later can put it back too.
+    await page.reload();
+    await password.fill(PASSWORD);
     await press("Put OBS back");
     await page.getByText("OBS is as it was before.").waitFor();
     expect((await service()).streamServiceSettings).toMatchObject(before);

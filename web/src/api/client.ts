@@ -47,6 +47,7 @@ export const box = {
   inputs: () => call("get", "/api/v1/inputs"),
   inputKey: (id: string) => call("post", "/api/v1/inputs/{id}/key", { path: { id } }),
   rotateKey: (id: string) => call("post", "/api/v1/inputs/{id}/rotate-key", { path: { id } }),
+  obsKept: (id: string) => call("get", "/api/v1/inputs/{id}/obs", { path: { id } }),
   setUpObs: (id: string, password: string) =>
     call("post", "/api/v1/inputs/{id}/obs", { path: { id }, body: password === "" ? {} : { password } }),
   restoreObs: (id: string, password: string) =>

@@ -64,8 +64,8 @@ class Box {
   #askAgain: ReturnType<typeof setTimeout> | undefined;
   /** The box's clock minus this device's, ms. */
   #ahead: number = $state(0);
-  /** Which destinations and inputs the lists were last fetched for. */
-  #listed = "";
+  /** Which settings the lists were last fetched for. */
+  #revision: number | null = null;
 
   constructor() {
     every(1, () => (this.now = Date.now() + this.#ahead));
@@ -174,13 +174,18 @@ class Box {
     const bitrates = Object.entries(status.destinations).map(([id, one]) => [id, one.bitrateBps]);
     this.#history.take(this.now, Object.fromEntries(bitrates));
     this.status = status;
-    const names = Object.entries(status.destinations).map(([id, one]) => [id, one.name]);
-    const listed = JSON.stringify([Object.keys(status.inputs), names]);
-    if (listed !== this.#listed) {
-      this.#listed = listed;
-      // Somebody else may have added or renamed one. If this fails, the next such change or visit fetches again.
-      this.refresh().catch(() => (this.#listed = ""));
+    if (status.settingsRevision !== this.#revision) {
+      this.#revision = status.settingsRevision;
+      // Whoever changed it. If this fails, the next message tries again.
+      this.#refreshAll().catch(() => (this.#revision = null));
     }
+  }
+
+  /** … and what the box is called. */
+  async #refreshAll(): Promise<void> {
+    await this.refresh();
+    if (this.isOwner) this.system = await box.system();
+    else this.setup = await box.setup();
   }
 
   async #admitted(): Promise<boolean> {
@@ -207,7 +212,7 @@ class Box {
       destinations: [],
     });
     this.#history.clear();
-    this.#listed = "";
+    this.#revision = null;
     this.phase = "asking";
     void this.arrive();
   }

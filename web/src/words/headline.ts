@@ -104,16 +104,15 @@ function stopHolds({ status, now }: Known, { state, since }: InputStatus, progra
 function alarmed({ status, now }: Known, live: readonly Place[]): Headline | null {
   for (const [input, { alarms, session }] of Object.entries(status.inputs)) {
     const count = live.filter((place) => inputOf(place) === input).length;
-    if (count === 0 && live.length > 0) continue;
-    for (const { code, since } of alarms) {
-      if (code !== "frozen" && code !== "silent") continue;
-      return {
-        sentence: t(`headline.${code}`, { ago: ago(now - Date.parse(since)) }),
-        tone: "warn",
-        why: count > 0 ? t("why.alarm", { count, program: programName(session?.program) }) : t("why.alarmUnseen"),
-        alarm: { input, code },
-      };
-    }
+    const [alarm] = alarms;
+    if (!alarm || (count === 0 && live.length > 0)) continue;
+    const { code, since } = alarm;
+    return {
+      sentence: t(`headline.${code}`, { ago: ago(now - Date.parse(since)) }),
+      tone: "warn",
+      why: count > 0 ? t("why.alarm", { count, program: programName(session?.program) }) : t("why.alarmUnseen"),
+      alarm: { input, code },
+    };
   }
   return null;
 }

@@ -1,5 +1,5 @@
 import type { Machine } from "../api/types";
-import { decimal, size, UNKNOWN } from "./format";
+import { decimal, type Quantity, size, UNKNOWN } from "./format";
 import { t } from "./i18n";
 import { toneOfDisk, toneOfHeat } from "./limits";
 import type { Finding } from "./picture-check";
@@ -15,6 +15,16 @@ export function connected({ network }: Machine): Interface[] {
 export function linkSpeed({ speedMbps }: Interface): string {
   if (!speedMbps) return UNKNOWN;
   return speedMbps >= 1000 ? `${decimal(speedMbps / 1000)} Gb/s` : `${decimal(speedMbps)} Mb/s`;
+}
+
+/** A temperature, °C. */
+export function degrees(value: number | null | undefined): Quantity {
+  return typeof value === "number" ? { value: decimal(Math.round(value)), unit: "°C" } : { value: UNKNOWN, unit: "" };
+}
+
+/** How many programs want to run. */
+export function load(value: number | null | undefined): Quantity {
+  return { value: typeof value === "number" ? decimal(value) : UNKNOWN, unit: "" };
 }
 
 /** Addresses that a person can use: those of one link only, which need more words, come last or not at all. */
