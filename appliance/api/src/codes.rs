@@ -1,7 +1,7 @@
 //! Codes that may stand in what the API tells, in one place: whoever puts them into words can know all of them.
 
 /// Of events: the engine's, the machine's, and what people do.
-pub(crate) const EVENTS: [&str; 68] = [
+pub(crate) const EVENTS: [&str; 72] = [
     "box_started",
     "box_hot",
     "box_cooled",
@@ -13,6 +13,10 @@ pub(crate) const EVENTS: [&str; 68] = [
     "memory_well",
     "address_changed",
     "box_renamed",
+    "install_begun",
+    "install_failed",
+    "installed",
+    "ssh_on",
     "publisher_started",
     "publisher_lost",
     "publisher_returned",

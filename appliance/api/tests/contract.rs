@@ -13,7 +13,7 @@ async fn a_box_is_claimed_once() {
     let mut client = test_box.client();
     let before = client.get("/api/v1/setup").await;
     let nothing_yet = json!({"claimed": false, "boxName": null, "language": null, "codeNeeded": false, "https": null,
-        "passwordResetLeftS": null});
+        "notices": [], "passwordResetLeftS": null});
     assert_eq!(before.body, nothing_yet);
     assert_eq!(client.get("/api/v1/status").await.code(), "not_claimed");
 
@@ -30,7 +30,8 @@ async fn a_box_is_claimed_once() {
     let after = test_box.client().get("/api/v1/setup").await;
     assert_eq!(
         after.body,
-        json!({"claimed": true, "boxName": "river-street", "language": "en", "codeNeeded": false, "https": null, "passwordResetLeftS": null})
+        json!({"claimed": true, "boxName": "river-street", "language": "en", "codeNeeded": false, "https": null,
+            "notices": [], "passwordResetLeftS": null})
     );
 }
 

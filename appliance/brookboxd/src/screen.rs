@@ -20,8 +20,9 @@ use crate::status::Status;
 
 /// How often it is tried to reach the daemon.
 const TRY_EVERY: Duration = Duration::from_secs(1);
-/// Columns of the text beside the code; a console has 80.
-const WIDTH: usize = 44;
+/// A console has so many columns, and so many lie between the code and the text beside it.
+const COLUMNS: usize = 80;
+const GAP: usize = 2;
 /// Most addresses that are shown.
 const MOST_ADDRESSES: usize = 3;
 /// Most disks that are offered.
@@ -168,16 +169,16 @@ fn page(status: &Status, joining: Option<&Joining>, offered: &[String]) -> Strin
         text.push(format!("For {minutes} min an owner may set a new password on the page."));
     }
     text.extend(status.worst.iter().chain(&status.problems).map(|what| format!("! {what}")));
-    let text = text.iter().flat_map(|line| wrapped(&clean(line), WIDTH)).collect::<Vec<_>>();
-
     let joins = joining.map(|Joining { name, password }| format!("WIFI:T:WPA;S:{name};P:{password};;"));
     let code = joins.or(first).as_deref().and_then(code).unwrap_or_default();
     let code: Vec<_> = code.lines().collect();
     let width = code.first().map_or(0, |line| line.chars().count());
+    let room = COLUMNS - GAP - width.min(COLUMNS / 2);
+    let text = text.iter().flat_map(|line| wrapped(&clean(line), room)).collect::<Vec<_>>();
     let mut page = String::new();
     for at in 0..code.len().max(text.len()) {
         let (left, right) = (code.get(at).copied().unwrap_or_default(), text.get(at).map_or("", String::as_str));
-        let _ = writeln!(page, "{left:width$}  {right}");
+        let _ = writeln!(page, "{left:width$}{:GAP$}{right}", "");
     }
     for (at, line) in offered.iter().enumerate() {
         let _ =
