@@ -317,8 +317,10 @@ async fn one_that_fails_is_tried_again_and_disturbs_nobody() {
     let after = owner.get(&format!("/api/v1/notifications/{flaky}")).await;
     assert_eq!((&after.body["waiting"], &after.body["last"]["taken"]), (&json!(0), &json!(true)));
     assert_eq!(receiver.at("/gone").len(), 1, "a no is a no");
-    let noted = owner.get("/api/v1/events?code=notification_failed").await;
-    assert_eq!(noted.body.as_array().unwrap().len(), 4, "once for each: {noted:?}");
+    let noted = async || owner.get("/api/v1/events?code=notification_failed").await.body.as_array().unwrap().len();
+    eventually("all four are noted", async || noted().await == 4).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(noted().await, 4, "once for each");
     assert_eq!(receiver.at("/ok").len(), 1, "that somebody cannot be told is told to nobody");
 }
 
