@@ -133,7 +133,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(POST, "/api/v1/destinations", Role(Owner), destinations::create, Doc::new("Adds a destination").takes::<destinations::NewDestination>().gives::<destinations::DestinationView>(201)
             .or(&[Code::AddressNotAllowed, Code::LimitReached])),
         route(GET, "/api/v1/destinations/{id}", Role(Viewer), destinations::get, Doc::new("Shows a destination").gives::<destinations::DestinationView>(200)),
-        route(PATCH, "/api/v1/destinations/{id}", Role(Owner), destinations::patch, Doc::new("Changes a destination").patches::<destinations::NewDestination>().gives::<destinations::DestinationView>(200)
+        route(PATCH, "/api/v1/destinations/{id}", Role(Owner), destinations::patch, Doc::new("Changes a destination").says("A token that leads it to another server has to give the stream key again, and the password where there is one.").patches::<destinations::NewDestination>().gives::<destinations::DestinationView>(200)
             .or(&[Code::AddressNotAllowed])),
         route(DELETE, "/api/v1/destinations/{id}", Role(Owner), destinations::delete, Doc::new("Ends a destination properly and deletes it").gives_nothing()),
         route(POST, "/api/v1/destinations/{id}/on", Role(Operator), destinations::on, Doc::new("Switches a destination on").gives::<destinations::DestinationView>(200)),
